@@ -1,0 +1,64 @@
+// Implementation: something that runs programs. The only thing the harness knows of either side.
+//
+// An implementation is reset to an empty machine of a given geometry, is given one operation after the
+// other, and can be asked for its digest and for its full state in between. It never sees the program,
+// the other implementations or the harness.
+#ifndef MMDIFF_HARNESS_IMPLEMENTATION_H_
+#define MMDIFF_HARNESS_IMPLEMENTATION_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/op_handler.h"
+#include "program/program.h"
+#include "state/digest.h"
+#include "state/state.h"
+
+namespace mmdiff {
+
+// A named optimisation that can be turned off. Turning one off may cost work, never correctness.
+struct SwitchInfo {
+  std::string name;
+  bool on = true;
+  std::string doc;  // the exact condition under which it applies
+};
+// How much work an implementation did since Reset, by kind; order is fixed.
+struct CostItem {
+  const char* name;
+  uint64_t count;
+};
+
+struct ImplInfo {
+  std::string name;  // as given on the command line, e.g. "model:-batch_unmap"
+  bool is_reference = false;  // follows the choices of a leader
+  std::vector<SwitchInfo> switches;
+};
+
+class Implementation : public OpHandler {
+ public:
+  virtual const ImplInfo& info() const = 0;
+
+  // Empties the machine and gives it this geometry. O(what the last program touched); allocates only
+  // when the geometry grows. `world` has been checked against world.def.
+  virtual void Reset(const World& world) = 0;
+
+  // The digest of the current state (state/digest.h). O(changed since the last call).
+  virtual Digest digest() = 0;
+
+  // Fills `out` (cleared first) with the complete state, folios numbered by this implementation.
+  virtual void Snapshot(State* out) = 0;
+
+  // Checks the invariants that need no second implementation (refcount is the sum of its holders,
+  // writable anonymous is exclusive, ...). Returns an empty string, or one line that names the broken
+  // invariant and the object: "refcount: folio 3 has 2 references, its holders add up to 1".
+  // O(size of the state); called at samples and at the end of a program.
+  virtual std::string CheckInvariants() = 0;
+
+  // Work counters since Reset; empty if it counts nothing.
+  virtual std::vector<CostItem> Costs() const { return {}; }
+};
+
+}  // namespace mmdiff
+
+#endif  // MMDIFF_HARNESS_IMPLEMENTATION_H_
