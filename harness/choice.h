@@ -31,8 +31,8 @@ const char* ChoiceDoc(ChoiceKind kind);
 // `a`, `b`, `c` are as choices.def says for the kind.
 struct Choice {
   ChoiceKind kind;
-  uint8_t c = 0;
   uint16_t a = 0;
+  uint16_t c = 0;
   uint32_t b = 0;
   bool operator==(const Choice&) const = default;
 };
@@ -47,7 +47,7 @@ class ChoiceLog {
       overflow_ = true;
       return;
     }
-    log_[size_++] = Choice{kind, static_cast<uint8_t>(c), static_cast<uint16_t>(a), b};
+    log_[size_++] = Choice{kind, static_cast<uint16_t>(a), static_cast<uint16_t>(c), b};
   }
 
   // Follower side -----------------------------------------------------------------------------------

@@ -189,6 +189,8 @@ struct State {
 // (mm, vpn), page cache (file, index), swap cache (slot), batches (cpu, kind, position), then what is left
 // (isolated or pinned only) by the implementation's own number.
 void Canonicalize(State* state);
+// The same, and fills `own` with the implementation's own number of each folio, by canonical number.
+void Canonicalize(State* state, std::vector<uint32_t>* own);
 
 }  // namespace mmdiff
 

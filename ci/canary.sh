@@ -1,0 +1,48 @@
+#!/bin/sh
+# The canary: a planted bug must be found, its repro must show it again in the build that has the bug and not in
+# the build that has not, and with the same signature each time.
+#   ci/canary.sh SECONDS [MUTANT]      default: the first mutant in order of name
+set -eu
+here=$(dirname -- "$(readlink -f -- "$0")")
+. "$here/start.sh"
+usage 1 2 'ci/canary.sh SECONDS [MUTANT]' $#
+seconds=$1
+number "$seconds" "$seconds"
+mutant=${2:-}
+if [ -z "$mutant" ]; then
+  for patch in "$root"/mutants/*.patch; do
+    mutant=$(basename "$patch" .patch)
+    break
+  done
+fi
+need build fuzz
+make release mmdiff
+make fuzz "mmdiff-fuzz-$mutant"
+mmdiff=$build/release/cli/mmdiff
+worker=$build/fuzz/mutants/mmdiff-fuzz-$mutant
+work=$build/work/canary
+rm -rf "$work"
+mkdir -p "$work"
+
+status=0
+"$mmdiff" fuzz --worker "$worker" --time "${seconds}s" --findings "$work/crashes" --work "$work/corpus" \
+          --corpus "$root/corpora" --stop-on-first >"$work/log" 2>&1 || status=$?
+if [ "$status" != 1 ]; then
+  cat "$work/log" >&2
+  die "canary: $mutant was not found in ${seconds}s (exit code $status)"
+fi
+set -- "$work"/crashes/*/repro.mmdiff
+repro=$1
+signature=$(basename "$(dirname "$repro")")
+
+# The healthy build agrees on it.
+"$mmdiff" run "$repro" >/dev/null || die "canary: the repro of $mutant fails without the bug: $repro"
+
+# The build with the bug shows it again, alone and with the same signature.
+status=0
+MMDIFF_FINDINGS=$work/replayed MMDIFF_REPLAY=$repro "$worker" >"$work/replay.log" 2>&1 || status=$?
+[ "$status" = 1 ] || die "canary: the replay ended with $status: $(cat "$work/replay.log")"
+set -- "$work"/replayed/*/repro.mmdiff
+again=$(basename "$(dirname "$1")")
+[ "$again" = "$signature" ] || die "canary: $mutant was found as $signature and replayed as $again"
+say "canary: $mutant was found, and replayed as $signature"

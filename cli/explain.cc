@@ -1,0 +1,36 @@
+// explain: why a program ends as it does, in words or as JSON.
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "cli/isolated_program.h"
+#include "cli/program_files.h"
+#include "cli/verb.h"
+#include "harness/explain.h"
+#include "harness/registry.h"
+#include "targets/finding_keeper.h"
+
+namespace mmdiff {
+
+absl::StatusOr<Exit> Verb_explain(const Options& options) {
+  absl::StatusOr<NamedProgram> named = ReadProgram(options.words[0]);
+  if (!named.ok()) return named.status();
+  absl::StatusOr<IsolatedOutcome> outcome = Observe(named->program, options.flag_impl);
+  if (!outcome.ok()) return outcome.status();
+  std::string text;
+  if (!SafeInProcess(*outcome)) {
+    text = options.flag_json ? DeathReportJson(named->program, *outcome) + "\n"
+                             : DeathReport(named->program, *outcome);
+  } else {
+    ExplainOptions explain;
+    explain.max_runs = static_cast<uint32_t>(options.flag_explain_runs);
+    absl::StatusOr<Explanation> explanation =
+        Explain(named->program, options.flag_impl, MakeAll, explain);
+    if (!explanation.ok()) return explanation.status();
+    text = options.flag_json ? ExplanationJson(*explanation) + "\n" : ExplanationText(*explanation);
+  }
+  if (absl::Status s = WriteOutput(options.flag_output, text); !s.ok()) return s;
+  return outcome->ok() ? Exit::kOk : Exit::kDivergence;
+}
+
+}  // namespace mmdiff

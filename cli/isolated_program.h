@@ -1,0 +1,22 @@
+// What a program shows on some implementations, found out without risk: in a child process.
+#ifndef MMDIFF_CLI_ISOLATED_PROGRAM_H_
+#define MMDIFF_CLI_ISOLATED_PROGRAM_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "harness/isolate.h"
+#include "program/program.h"
+
+namespace mmdiff {
+
+// Runs `program` thoroughly in a child. Error: wrong `specs`, or no child could be started.
+absl::StatusOr<IsolatedOutcome> Observe(const Program& program, const std::string& specs);
+// Limits for one program that may hang.
+IsolateLimits ObserveLimits();
+// The finding of this kind happens in lockstep and can be repeated in this process.
+bool SafeInProcess(const IsolatedOutcome& outcome);
+
+}  // namespace mmdiff
+
+#endif  // MMDIFF_CLI_ISOLATED_PROGRAM_H_

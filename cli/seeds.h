@@ -1,0 +1,29 @@
+// Seeds: the committed corpus, which is text, as the binary files that engines read, and back.
+//
+// Reading and writing only; it never runs a program. Costs one parse and one small file a program.
+#ifndef MMDIFF_CLI_SEEDS_H_
+#define MMDIFF_CLI_SEEDS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "cli/program_files.h"
+
+namespace mmdiff {
+
+// The committed corpora: corpora/ and, if asked, the repros under crashes/. Error: there are none.
+absl::StatusOr<std::vector<std::string>> CommittedCorpora(bool with_crashes);
+
+// Name of a binary file: the hash of its bytes in hex.
+std::string SeedName(const std::vector<uint8_t>& bytes);
+
+// Writes each program of `directories` in binary form into `binary_dir`, which must exist. Gives the number
+// of programs. Error: a program that does not parse, naming file, line and column; an unwritable directory.
+absl::StatusOr<size_t> WriteSeeds(const std::vector<std::string>& directories,
+                                  const std::string& binary_dir);
+
+}  // namespace mmdiff
+
+#endif  // MMDIFF_CLI_SEEDS_H_

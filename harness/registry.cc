@@ -1,0 +1,90 @@
+#include "harness/registry.h"
+
+#include <utility>
+
+#include "model/model.h"
+#include "program/nearest_word.h"
+#include "program/words.h"
+#include "reference/reference.h"
+
+namespace mmdiff {
+
+const std::vector<KnownImplementation>& KnownImplementations() {
+  static const auto* known = new std::vector<KnownImplementation>{
+      {"reference", "the oracle: the simplest thing that can be right"},
+      {"model", "the optimised implementation; model:-switch turns an optimisation off"},
+  };
+  return *known;
+}
+
+absl::StatusOr<std::unique_ptr<Implementation>> MakeImplementation(std::string_view spec) {
+  const size_t colon = spec.find(':');
+  const std::string_view name = spec.substr(0, colon);
+  const std::string_view options = colon == std::string_view::npos ? "" : spec.substr(colon + 1);
+  if (colon != std::string_view::npos && options.empty()) {
+    return Invalid("'", spec, "' names no switch after the colon: write '", name, ":-switch'");
+  }
+  if (name == "reference") {
+    if (!options.empty()) return Invalid("'", spec, "': the reference has no switches");
+    return MakeReference();
+  }
+  if (name == "model") {
+    std::string error;
+    std::unique_ptr<Implementation> model = model::MakeModel(options, &error);
+    if (model == nullptr) return Invalid("'", spec, "': ", error);
+    return model;
+  }
+  std::vector<std::string_view> names;
+  for (const KnownImplementation& k : KnownImplementations()) names.push_back(k.name);
+  std::string list;
+  for (const std::string_view n : names) Append(&list, list.empty() ? "" : ", ", n);
+  return Invalid("no implementation is called '", name, "'", DidYouMean(name, names), "; known are ", list);
+}
+
+absl::StatusOr<std::vector<std::string>> SplitSpecs(std::string_view specs) {
+  std::vector<std::string> out;
+  std::string_view rest = specs;
+  bool more = true;
+  while (more) {
+    more = rest.find(',') != std::string_view::npos;
+    const std::string_view token = Trim(TakePart(&rest, ','));
+    if (token.empty()) return Invalid("'", specs, "' has an empty entry: write 'reference,model'");
+    if (token[0] != '-' && token[0] != '+') {
+      out.emplace_back(token);
+    } else if (out.empty() || out.back().find(':') == std::string::npos) {
+      return Invalid("the switch '", token, "' in '", specs, "' follows no implementation: write 'model:", token,
+                     "'");
+    } else {
+      Append(&out.back(), ",", token);
+    }
+  }
+  return out;
+}
+
+absl::StatusOr<Contestants> MakeAll(std::string_view specs) {
+  absl::StatusOr<std::vector<std::string>> list = SplitSpecs(specs);
+  if (!list.ok()) return list.status();
+  Contestants out;
+  std::unique_ptr<Implementation> reference;
+  for (const std::string& spec : *list) {
+    absl::StatusOr<std::unique_ptr<Implementation>> impl = MakeImplementation(spec);
+    if (!impl.ok()) return impl.status();
+    if (!(*impl)->info().is_reference) {
+      out.leaders.push_back(*std::move(impl));
+    } else if (reference != nullptr) {
+      return Invalid("'", specs, "' names the reference twice: it has nothing to differ in from itself");
+    } else {
+      reference = *std::move(impl);
+    }
+  }
+  if (reference == nullptr) return out;
+  if (out.leaders.empty()) {
+    out.leaders.push_back(std::move(reference));
+    return out;
+  }
+  out.references.push_back(std::move(reference));
+  while (out.references.size() < out.leaders.size()) out.references.push_back(MakeReference());
+  return out;
+}
+
+}  // namespace mmdiff

@@ -1,0 +1,89 @@
+#include "harness/registry.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace mmdiff {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(SplitSpecs, SwitchesBelongToTheSpecBeforeThem) {
+  EXPECT_THAT(*SplitSpecs("reference,model,model:-a,-b,+c,model:-d"),
+              ElementsAre("reference", "model", "model:-a,-b,+c", "model:-d"));
+  EXPECT_THAT(*SplitSpecs(" reference , model "), ElementsAre("reference", "model"));
+  EXPECT_THAT(*SplitSpecs("model"), ElementsAre("model"));
+}
+
+TEST(SplitSpecs, RefusesWhatMeansNothing) {
+  EXPECT_THAT(SplitSpecs("").status().message(), HasSubstr("empty entry"));
+  EXPECT_THAT(SplitSpecs("reference,,model").status().message(), HasSubstr("empty entry"));
+  EXPECT_THAT(SplitSpecs("reference,model,").status().message(), HasSubstr("empty entry"));
+  EXPECT_THAT(SplitSpecs("-a,model").status().message(), HasSubstr("follows no implementation"));
+  EXPECT_THAT(SplitSpecs("model,-a").status().message(), HasSubstr("write 'model:-a'"));
+}
+
+TEST(MakeImplementation, MakesEveryKnownOne) {
+  for (const KnownImplementation& known : KnownImplementations()) {
+    auto impl = MakeImplementation(known.name);
+    ASSERT_TRUE(impl.ok()) << impl.status();
+    EXPECT_EQ((*impl)->info().name, known.name);
+    EXPECT_FALSE(known.doc.empty());
+  }
+}
+
+TEST(MakeImplementation, NamesWhatWasProbablyMeant) {
+  EXPECT_THAT(MakeImplementation("modle").status().message(), HasSubstr("did you mean 'model'"));
+  EXPECT_THAT(MakeImplementation("x").status().message(), HasSubstr("known are reference, model"));
+  EXPECT_THAT(MakeImplementation("reference:-a").status().message(), HasSubstr("no switches"));
+  EXPECT_THAT(MakeImplementation("model:").status().message(), HasSubstr("no switch after the colon"));
+  EXPECT_THAT(MakeImplementation("model:-no_such_switch").status().message(), HasSubstr("no_such_switch"));
+}
+
+TEST(MakeImplementation, EverySwitchOfTheModelCanBeTurnedOff) {
+  auto model = MakeImplementation("model");
+  ASSERT_TRUE(model.ok());
+  const std::vector<SwitchInfo> switches = (*model)->info().switches;
+  EXPECT_FALSE(switches.empty());
+  std::set<std::string> names;
+  for (size_t i = 0; i < switches.size(); ++i) {
+    EXPECT_TRUE(names.insert(switches[i].name).second) << switches[i].name << " twice";
+    EXPECT_FALSE(switches[i].doc.empty()) << switches[i].name;
+    auto off = MakeImplementation("model:-" + switches[i].name);
+    ASSERT_TRUE(off.ok()) << off.status();
+    const std::vector<SwitchInfo>& now = (*off)->info().switches;
+    ASSERT_EQ(now.size(), switches.size());
+    for (size_t j = 0; j < now.size(); ++j) {
+      EXPECT_EQ(now[j].on, i == j ? false : switches[j].on) << now[j].name;
+    }
+  }
+}
+
+TEST(MakeAll, GivesEachLeaderItsOwnReference) {
+  auto all = MakeAll("reference,model,model:-batch_unmap,-batch_zap");
+  ASSERT_TRUE(all.ok()) << all.status();
+  ASSERT_EQ(all->leaders.size(), 2u);
+  ASSERT_EQ(all->references.size(), 2u);
+  EXPECT_NE(all->references[0], all->references[1]);
+  EXPECT_EQ(all->leaders[1]->info().name, "model:-batch_unmap,-batch_zap");
+}
+
+TEST(MakeAll, WorksWithoutAReferenceAndWithNothingElse) {
+  auto models = MakeAll("model,model:-batch_unmap");
+  ASSERT_TRUE(models.ok());
+  EXPECT_EQ(models->leaders.size(), 2u);
+  EXPECT_TRUE(models->references.empty());
+  auto alone = MakeAll("reference");
+  ASSERT_TRUE(alone.ok());
+  EXPECT_EQ(alone->leaders.size(), 1u);
+  EXPECT_TRUE(alone->references.empty());
+  EXPECT_THAT(MakeAll("reference,reference,model").status().message(), HasSubstr("twice"));
+}
+
+}  // namespace
+}  // namespace mmdiff

@@ -1,0 +1,35 @@
+#include "minimize/predicates.h"
+
+#include <memory>
+#include <utility>
+
+namespace mmdiff {
+
+Predicate DivergencePredicate(Lockstep* lockstep, Signature signature, const RunOptions& options) {
+  // Shared by the copies that std::function makes; its vectors are reused by all runs.
+  auto result = std::make_shared<RunResult>();
+  return [lockstep, signature = std::move(signature), options, result](const Program& p) -> Verdict {
+    if (lockstep->Run(p, options, result.get()) == RunOutcome::ok) return false;
+    if (!(SignatureOf(*result) == signature)) return false;
+    return {true, result->op_index};
+  };
+}
+
+Predicate ChildPredicate(std::string specs, ContestantsFactory make, Signature signature,
+                         const RunOptions& options, const IsolateLimits& limits) {
+  // Made once, by the first run: each child has a copy that nothing has run on yet.
+  auto lockstep = std::make_shared<std::unique_ptr<Lockstep>>();
+  return [=](const Program& p) -> Verdict {
+    if (*lockstep == nullptr) {
+      absl::StatusOr<Contestants> contestants = make(specs);
+      if (!contestants.ok()) return false;
+      *lockstep = std::make_unique<Lockstep>(*std::move(contestants));
+    }
+    const auto outcome = RunIsolated(p, **lockstep, options, limits);
+    if (!outcome.ok() || outcome->ok() || !(outcome->signature == signature)) return false;
+    if (outcome->op == RunProgress::kIdle) return true;
+    return {true, outcome->op};
+  };
+}
+
+}  // namespace mmdiff

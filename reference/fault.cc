@@ -1,0 +1,212 @@
+// Faults on entries that are not present: zero page, new anonymous memory, files, swap.
+#include <algorithm>
+#include <cerrno>
+
+#include "reference/engine.h"
+
+namespace mmdiff::reference {
+
+// handle_mm_fault for an access that the VMA permits. 0: try the access again.
+int Engine::Fault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx) {
+  Pte pte = mm.ptes[vpn];
+  switch (pte.kind) {
+    case PteKind::kNone:
+      return vma.file == kNoFile ? AnonFault(mm, vma, vpn, kind, ctx) : FileFault(mm, vma, vpn, kind, ctx);
+    case PteKind::kSwap:
+      return SwapFault(mm, vma, vpn, kind, ctx);
+    case PteKind::kMigration:
+      return EAGAIN;
+    case PteKind::kZero:
+    case PteKind::kPresent:
+      break;
+  }
+  if (kind != FaultKind::kRead && !pte.has(kPteWrite)) return WpFault(mm, vma, vpn, kind, ctx);
+  pte.bits |= kPteYoung | (kind == FaultKind::kWrite ? kPteDirty : 0);
+  SetPte(mm, vpn, pte);
+  return 0;
+}
+
+// The order of the folio for a write fault: as large as fits, unless the leader took less.
+uint32_t Engine::FaultOrder(const Mm& mm, const Vma& vma, uint32_t vpn, OpContext& ctx) {
+  const auto fits = [&](uint32_t order) {
+    if ((world_.orders >> order & 1) == 0 || (order != 0 && (vma.flags & kVmNoHuge) != 0)) return false;
+    const uint32_t n = 1u << order;
+    const uint32_t base = vpn & ~(n - 1);
+    if (base < vma.start || base + n > vma.end) return false;
+    return std::all_of(mm.ptes.begin() + base, mm.ptes.begin() + base + n,
+                       [](const Pte& p) { return p.none(); });
+  };
+  uint32_t order = 31;
+  while (order > 0 && !fits(order)) --order;
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kFaultOrder);
+  if (c == nullptr || c->b != vpn) return order;
+  const uint32_t chosen = c->a;
+  ctx.choices->Take();
+  if (chosen > order || !fits(chosen)) {
+    ctx.choices->Refuse(ChoiceKind::kFaultOrder, "a folio of that order does not fit there");
+    return order;
+  }
+  return chosen;
+}
+
+void Engine::AddNewAnon(const Vma& vma, FolioId f, OpContext& ctx) {
+  if (vma.locked()) {
+    MlockNewFolio(f, ctx);
+  } else {
+    FolioAddLru(f, ctx);
+  }
+}
+
+int Engine::AnonFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx) {
+  if (kind != FaultKind::kWrite) {
+    SetPte(mm, vpn, Pte{PteKind::kZero, kPteYoung, 0, 0});
+    return 0;
+  }
+  PrepareAnonVma(mm, vma);
+  const uint32_t order = FaultOrder(mm, vma, vpn, ctx);
+  const FolioId f = NewFolio(order, LocalNode(ctx), ZoneKind::kMovable);
+  F(f).Set(kFolioAnon | kFolioSwapBacked);
+  const uint32_t base = vpn & ~(F(f).pages() - 1);
+  for (uint32_t i = 0; i < F(f).pages(); ++i) {
+    PageOf(f, i).anon_exclusive = true;
+    SetPte(mm, base + i,
+           Pte{PteKind::kPresent, kPteWrite | kPteDirty | kPteYoung, static_cast<uint16_t>(i), f});
+  }
+  AddNewAnon(vma, f, ctx);
+  return 0;
+}
+
+// The page-cache folio at `index`, read from the file if it is not cached.
+FolioId Engine::FindOrCreate(File& file, uint32_t index, OpContext& ctx) {
+  if (file.cache[index] != kNoFolio) return file.cache[index];
+  uint32_t order = file.order;
+  const auto fits = [&](uint32_t o) {
+    const uint32_t base = index & ~((1u << o) - 1);
+    if ((world_.orders >> o & 1) == 0 || base + (1u << o) > file.npages) return false;
+    return std::all_of(file.cache.begin() + base, file.cache.begin() + base + (1u << o),
+                       [](FolioId f) { return f == kNoFolio; });
+  };
+  while (order > 0 && !fits(order)) --order;
+  const FolioId f = NewFolio(order, LocalNode(ctx), ZoneKind::kMovable);
+  Folio& folio = F(f);
+  folio.file = file.id;
+  folio.index = index & ~(folio.pages() - 1);
+  folio.Set(kFolioSwapBacked, file.shmem());
+  for (uint32_t i = 0; i < folio.pages(); ++i) {
+    file.cache[folio.index + i] = f;
+    PageOf(f, i).content = file.shmem() ? 0 : FileValue(file.id, folio.index + i);
+  }
+  FolioAddLru(f, ctx);
+  return f;
+}
+
+void Engine::MapFilePage(Mm& mm, Vma& vma, uint32_t vpn, FolioId f, uint32_t offset, uint8_t bits,
+                         OpContext& ctx) {
+  SetPte(mm, vpn, Pte{PteKind::kPresent, bits, static_cast<uint16_t>(offset), f});
+  NoteSharers(f);
+  if (vma.locked() && !F(f).large()) MlockFolio(f, ctx);
+}
+
+// Maps what is cached around `vpn`; true if that mapped `vpn` itself.
+bool Engine::FaultAround(Mm& mm, Vma& vma, uint32_t vpn, File& file, OpContext& ctx) {
+  if (world_.faultaround < 2) return false;
+  const uint32_t table = vpn & ~(world_.table - 1);
+  const uint32_t from = std::max({vpn & ~(world_.faultaround - 1), vma.start, table});
+  const uint32_t to = std::min({from + world_.faultaround, vma.end, table + world_.table});
+  const uint8_t bits = kPteYoung | (vma.shared() && vma.writable() && file.shmem() ? kPteWrite : 0);
+  uint32_t run = 0;  // pages of one folio mapped in a row: all of them at once count for mlock
+  for (uint32_t at = from; at < to && vma.FileIndex(at) < file.npages; ++at) {
+    const uint32_t index = vma.FileIndex(at);
+    const FolioId f = file.cache[index];
+    if (f == kNoFolio || F(f).is(kFolioLocked) || !mm.ptes[at].none()) {
+      run = 0;
+      continue;
+    }
+    const uint32_t offset = index - F(f).index;
+    run = offset == 0 ? 1 : run == offset ? run + 1 : 0;
+    MapFilePage(mm, vma, at, f, offset, bits, ctx);
+    if (vma.locked() && F(f).large() && run == F(f).pages()) MlockFolio(f, ctx);
+  }
+  return !mm.ptes[vpn].none();
+}
+
+int Engine::FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx) {
+  File& file = *FileOf(vma.file);
+  const uint32_t index = vma.FileIndex(vpn);
+  if (index >= file.npages) return EFAULT;
+  const bool write = kind == FaultKind::kWrite;
+  if (write && !vma.shared()) PrepareAnonVma(mm, vma);
+  if (!write && FaultAround(mm, vma, vpn, file, ctx)) return 0;
+  const FolioId f = FindOrCreate(file, index, ctx);
+  if (F(f).is(kFolioLocked)) return EAGAIN;
+  const uint32_t offset = index - F(f).index;
+  if (write && !vma.shared()) {
+    const FolioId copy = NewFolio(0, LocalNode(ctx), ZoneKind::kMovable);
+    F(copy).Set(kFolioAnon | kFolioSwapBacked);
+    PageOf(copy, 0) = Page{PageOf(f, offset).content, true};
+    SetPte(mm, vpn, Pte{PteKind::kPresent, kPteWrite | kPteDirty | kPteYoung, 0, copy});
+    AddNewAnon(vma, copy, ctx);
+    return 0;
+  }
+  uint8_t bits = kPteYoung;
+  if (write) {
+    bits |= kPteWrite | kPteDirty;
+    F(f).Set(kFolioDirty);
+    TouchFolio(f);
+  } else if (vma.shared() && vma.writable() && file.shmem()) {
+    bits |= kPteWrite;
+  }
+  MapFilePage(mm, vma, vpn, f, offset, bits, ctx);
+  return 0;
+}
+
+int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx) {
+  const Pte entry = mm.ptes[vpn];
+  FolioId f = swap_[entry.ref].cached;
+  if (f == kNoFolio) {
+    f = NewFolio(0, LocalNode(ctx), ZoneKind::kMovable);
+    F(f).Set(kFolioSwapBacked | kFolioSwapCache);
+    F(f).slot = entry.ref;
+    swap_[entry.ref].cached = f;
+    PageOf(f, 0).content = swap_[entry.ref].content;
+    TouchSlot(entry.ref);
+    FolioAddLru(f, ctx);
+  } else if (F(f).is(kFolioLocked)) {
+    return EAGAIN;
+  }
+  if (kind == FaultKind::kWrite && !F(f).is(kFolioLru)) Drain(ctx.cpu);
+  uint32_t first = vpn, n = 1;
+  if (F(f).large()) {
+    // The whole folio at once, if its entries all stand there in order.
+    const uint32_t offset = entry.ref - F(f).slot;
+    const uint32_t table = vpn & ~(world_.table - 1);
+    const uint32_t pages = F(f).pages();
+    const uint32_t base = vpn - offset;
+    bool whole = vpn >= offset && base >= std::max(table, vma.start) &&
+                 base + pages <= std::min(table + world_.table, vma.end);
+    for (uint32_t i = 0; whole && i < pages; ++i) {
+      const Pte& p = mm.ptes[base + i];
+      whole = p.kind == PteKind::kSwap && p.ref == F(f).slot + i && p.bits == entry.bits;
+    }
+    if (whole) {
+      first = base;
+      n = pages;
+    }
+  }
+  const bool exclusive = entry.has(kPteExclusive);
+  uint8_t bits = kPteYoung;
+  if (exclusive && vma.writable()) bits |= kPteWrite | (kind == FaultKind::kWrite ? kPteDirty : 0);
+  F(f).Set(kFolioAnon);
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t offset = mm.ptes[first + i].ref - F(f).slot;
+    TouchSlot(F(f).slot + offset);
+    if (exclusive) PageOf(f, offset).anon_exclusive = true;
+    SetPte(mm, first + i, Pte{PteKind::kPresent, bits, static_cast<uint16_t>(offset), f});
+  }
+  NoteSharers(f);
+  if (vma.locked() && n == F(f).pages()) MlockFolio(f, ctx);
+  FreeSwap(f);
+  return 0;
+}
+
+}  // namespace mmdiff::reference

@@ -1,0 +1,153 @@
+// The flat data of the reference, and nothing that is derived from it.
+//
+// There is no mapcount here, no refcount, no rss, no list length: whoever wants one counts (count.cc).
+// Records are plain and live in vectors that keep their capacity from program to program.
+#ifndef MMDIFF_REFERENCE_MACHINE_H_
+#define MMDIFF_REFERENCE_MACHINE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "state/state.h"
+
+namespace mmdiff::reference {
+
+using FolioId = uint32_t;
+
+// A page-table entry. `ref` is the folio (present, migration) or the swap slot.
+struct Pte {
+  PteKind kind = PteKind::kNone;
+  uint8_t bits = 0;
+  uint16_t offset = 0;
+  uint32_t ref = 0;
+
+  bool none() const { return kind == PteKind::kNone; }
+  bool present() const { return kind == PteKind::kPresent; }
+  bool maps(FolioId f) const { return present() && ref == f; }
+  bool has(uint8_t bit) const { return (bits & bit) != 0; }
+};
+
+// A chain of anon_vmas, root first: [first, first + size) of Machine::chains.
+struct Chain {
+  uint32_t first = 0;
+  uint32_t size = 0;
+};
+
+inline constexpr uint32_t kNoAnonVma = 0xffffffff;
+struct AnonVma {
+  uint32_t parent = kNoAnonVma;  // kNoAnonVma: a root
+};
+
+struct Vma {
+  uint32_t start = 0, end = 0;
+  uint32_t flags = 0;
+  uint32_t file = 0;  // as VmaState::file
+  uint32_t pgoff = 0;
+  uint32_t anon_vma = kNoAnonVma;
+  Chain chain;
+
+  bool shared() const { return (flags & kVmShared) != 0; }
+  bool writable() const { return (flags & kVmWrite) != 0; }
+  bool locked() const { return (flags & kVmLocked) != 0; }
+  uint32_t pages() const { return end - start; }
+  uint32_t FileIndex(uint32_t vpn) const { return pgoff + (vpn - start); }
+};
+
+// A translation that a CPU holds for one page of one process.
+struct TlbEntry {
+  bool valid = false;
+  bool write = false;
+  bool dirty = false;
+  uint16_t offset = 0;
+  FolioId folio = kNoFolio;  // kNoFolio: the zero page
+};
+
+struct Mm {
+  uint32_t id = 0;    // handle index
+  uint32_t slot = 0;  // in Engine::mms_
+  bool alive = false;
+  bool has_pinned = false;
+  bool tlb_flush_pending = false;
+  uint32_t cpus = 0;  // bit c: CPU c has accessed this mm
+  uint32_t open_zaps = 0;
+  std::vector<Pte> ptes;  // one per page of the arena
+  std::vector<Vma> vmas;  // sorted by start
+  std::vector<std::vector<TlbEntry>> tlbs;  // [cpu][vpn]
+  std::vector<uint32_t> tlb_used;           // [cpu]: valid entries
+};
+
+struct Page {
+  uint64_t content = 0;
+  bool anon_exclusive = false;
+};
+
+struct Folio {
+  bool allocated = false;
+  uint8_t order = 0;
+  uint8_t node = 0;
+  ZoneKind zone = ZoneKind::kMovable;
+  LruList lru = LruList::kNone;
+  uint32_t flags = 0;  // FolioFlags
+  uint32_t mlock_count = 0;
+  uint32_t file = 0;  // page cache, else kNoFile
+  uint32_t index = 0;
+  uint32_t slot = kNoSlot;    // swap cache
+  uint32_t first_page = 0;    // in Machine::pages
+  bool ever_three_mms = false;  // three processes once mapped it: MM_ID may call it shared for longer
+
+  uint32_t pages() const { return 1u << order; }
+  bool large() const { return order > 0; }
+  bool is(uint32_t flag) const { return (flags & flag) != 0; }
+  void Set(uint32_t flag, bool on = true) { flags = on ? flags | flag : flags & ~flag; }
+};
+
+struct File {
+  uint32_t id = 0;  // handle index, or kShmemFile + n
+  uint32_t npages = 0;
+  uint32_t order = 0;
+  std::vector<FolioId> cache;  // by page index
+  bool shmem() const { return id >= kShmemFile; }
+};
+
+struct SwapSlot {
+  FolioId cached = kNoFolio;
+  uint64_t content = 0;
+};
+
+struct BatchEntry {
+  FolioId folio = 0;
+  MlockTag tag = MlockTag::kNone;
+};
+
+// A page that somebody holds outside page tables. kNoFolio: the zero page, which counts nothing.
+struct HeldPage {
+  FolioId folio = 0;
+  uint32_t offset = 0;
+};
+
+// Handles. `open` until spent.
+struct Iso {
+  bool open = false;
+  FolioId folio = 0;
+};
+struct Migration {
+  bool open = false;
+  bool was_mlocked = false;
+  FolioId src = 0, dst = 0;
+};
+struct Pin {
+  bool open = false;
+  bool get = false;
+  std::vector<HeldPage> pages;
+};
+// What a zap has taken out of page tables and not yet flushed and freed.
+struct Gather {
+  bool open = false;
+  uint32_t mm = 0;
+  uint32_t low = 0, high = 0;  // range to flush, [low, high); empty if equal
+  std::vector<HeldPage> pages;
+};
+
+}  // namespace mmdiff::reference
+
+#endif  // MMDIFF_REFERENCE_MACHINE_H_

@@ -1,0 +1,85 @@
+// split_folio: a large folio becomes order-0 folios.
+#include <cerrno>
+
+#include "reference/engine.h"
+
+namespace mmdiff::reference {
+
+// Splits `f`, on which the caller has `extra_refs` references besides what maps and caches it. Its first page
+// keeps its number; the others get *first_new and on.
+int Engine::Split(FolioId f, uint32_t extra_refs, OpContext& ctx, FolioId* first_new) {
+  if (F(f).is(kFolioLocked)) return EAGAIN;
+  if (!F(f).large()) return EINVAL;
+  const FolioCount c = CountFolio(f);
+  if (c.refcount != c.mapcount + CacheRefs(f) + extra_refs) return EAGAIN;
+  const uint32_t n = F(f).pages();
+  const bool anon = F(f).is(kFolioAnon);
+  MappingAt at;
+  while (FirstMapping(f, 0, &at)) {
+    if (anon) {
+      MigrateOne(f, at, ctx);
+    } else {
+      UnmapBatch(f, at, false, ctx);
+    }
+  }
+  FlushBatched();
+  *first_new = static_cast<FolioId>(folios_.size());
+  MakePieces(f);
+  if (anon) RemapPieces(f, *first_new, n, ctx);
+  return 0;
+}
+
+void Engine::MakePieces(FolioId f) {
+  F(f).Set(kFolioPartiallyMapped | kFolioDeferredSplit, false);
+  const Folio whole = F(f);
+  for (uint32_t i = 1; i < whole.pages(); ++i) {
+    const FolioId piece = NewFolio(0, whole.node, whole.zone);
+    Folio& p = F(piece);
+    p.flags = whole.flags;
+    p.lru = whole.lru;  // a piece that nobody counts as mlocked yet
+    p.file = whole.file;
+    p.index = whole.index + i;
+    if (whole.slot != kNoSlot) {
+      p.slot = whole.slot + i;
+      swap_[p.slot].cached = piece;
+      TouchSlot(p.slot);
+    }
+    if (whole.file != kNoFile) FileOf(whole.file)->cache[p.index] = piece;
+    PageOf(piece, 0) = PageOf(f, i);
+  }
+  F(f).order = 0;
+  F(f).ever_three_mms = false;
+  TouchFolio(f);
+}
+
+// The migration entries of the whole become mappings of its pieces; a page of zeroes becomes the zero page.
+void Engine::RemapPieces(FolioId f, FolioId first_new, uint32_t n, OpContext& ctx) {
+  ForEachPte([&](Mm& mm, Vma& vma, uint32_t vpn, Pte& pte) {
+    if (pte.kind != PteKind::kMigration || pte.ref != f || pte.offset >= n) return;
+    const FolioId piece = pte.offset == 0 ? f : first_new + pte.offset - 1;
+    const Folio& folio = F(piece);
+    const bool zero = PageOf(piece, 0).content == 0 && !folio.is(kFolioMlocked) && !vma.locked() &&
+                      !folio.is(kFolioSwapCache);
+    if (zero) {
+      const bool accessible = (vma.flags & (kVmRead | kVmWrite)) != 0;
+      const uint8_t bits = kPteYoung | (accessible ? 0 : kPteProtNone);
+      SetPte(mm, vpn, Pte{PteKind::kZero, bits, 0, 0});
+    } else {
+      RestoreEntry(mm, vma, vpn, piece, 0, ctx);
+    }
+  });
+}
+
+OpResult Engine::split(const args::split& a, OpContext& ctx) {
+  OpResult r;
+  FolioId f = kNoFolio;
+  FolioAt(a.mm, a.vpn, &r, &f);
+  if (r.err != 0) return r;
+  const uint32_t n = F(f).pages();
+  FolioId first_new = kNoFolio;
+  r.err = Split(f, 0, ctx, &first_new);
+  if (r.err == 0) r.value = n;
+  return Done(r, ctx);
+}
+
+}  // namespace mmdiff::reference

@@ -1,0 +1,209 @@
+// Page-table changes, TLB flushes and the removal of mappings.
+#include <algorithm>
+#include <cerrno>
+
+#include "reference/engine.h"
+
+namespace mmdiff::reference {
+
+void Engine::SetPte(Mm& mm, uint32_t vpn, const Pte& pte) {
+  Pte& slot = mm.ptes[vpn];
+  const auto account = [&](const Pte& p, Digest sign) {
+    if (p.none()) return;
+    sum_ += sign * FactHash(PteFact(mm, vpn, p));
+    if (p.kind == PteKind::kSwap) {
+      TouchSlot(p.ref);
+    } else if (p.kind != PteKind::kZero) {
+      TouchFolio(p.ref);
+    }
+  };
+  account(slot, static_cast<Digest>(-1));
+  account(pte, 1);
+  slot = pte;
+  TouchMm(mm);
+}
+
+void Engine::TlbFact(const Mm& mm, uint32_t cpu, uint32_t vpn, const TlbEntry& e, bool add) {
+  const Digest h = FactHash(TlbState{cpu, mm.id, vpn, e.folio, e.offset, e.write, e.dirty});
+  sum_ += add ? h : -h;
+}
+
+void Engine::DropTlb(Mm& mm, uint32_t cpu, uint32_t vpn) {
+  TlbEntry& e = mm.tlbs[cpu][vpn];
+  if (!e.valid) return;
+  TlbFact(mm, cpu, vpn, e, false);
+  e = TlbEntry{};
+  --mm.tlb_used[cpu];
+}
+
+// Drops the translations of [low, high) on every CPU.
+void Engine::FlushRange(Mm& mm, uint32_t low, uint32_t high) {
+  for (uint32_t cpu = 0; cpu < world_.cpus; ++cpu) {
+    for (uint32_t vpn = low; vpn < high && mm.tlb_used[cpu] != 0; ++vpn) DropTlb(mm, cpu, vpn);
+  }
+}
+
+void Engine::FlushMm(Mm& mm) {
+  FlushRange(mm, 0, world_.arena());
+  if (mm.tlb_flush_pending) TouchMm(mm);
+  mm.tlb_flush_pending = false;
+}
+
+void Engine::FlushPending(Mm& mm) {
+  if (mm.tlb_flush_pending) FlushMm(mm);
+}
+
+void Engine::FlushBatched() {
+  for (Mm* mm : live_) FlushPending(*mm);
+}
+
+// A present page has just been unmapped from `vma`: n pages of `f` from `offset`, in one batch.
+void Engine::RmapRemoved(FolioId f, uint32_t offset, uint32_t n, const Vma& vma, OpContext& ctx) {
+  Folio& folio = F(f);
+  if (folio.order >= 2 && folio.is(kFolioAnon) && !folio.is(kFolioSwapCache)) {
+    bool still_mapped = false;
+    uint32_t kept = 0;  // pages of the batch that somebody else maps
+    ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) { still_mapped |= pte.maps(f); });
+    for (uint32_t i = 0; still_mapped && i < n; ++i) {
+      bool mapped = false;
+      ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) { mapped |= pte.maps(f) && pte.offset == offset + i; });
+      kept += mapped;
+    }
+    if (still_mapped && kept < n) {
+      folio.Set(kFolioPartiallyMapped | kFolioDeferredSplit);
+      TouchFolio(f);
+    }
+  }
+  if (vma.locked()) MunlockFolio(f, ctx);
+}
+
+// Flushes what a gather covers, then lets its pages go.
+void Engine::FlushGather(Gather* g) {
+  if (g->low != g->high) FlushRange(*mms_[g->mm], g->low, g->high);
+  g->low = g->high = 0;
+  for (const HeldPage& p : g->pages) {
+    FreeSwapCacheIfUnmapped(p.folio);
+    TouchFolio(p.folio);
+  }
+  g->pages.clear();
+}
+
+void Engine::RunDelayedRmap(Vma& vma, OpContext& ctx) {
+  for (const DelayedRmap& d : delayed_) RmapRemoved(d.folio, d.offset, d.n, vma, ctx);
+  delayed_.clear();
+}
+
+void Engine::ZapSwap(Mm& mm, uint32_t vpn) {
+  const uint32_t slot = mm.ptes[vpn].ref;
+  ClearPte(mm, vpn);
+  const FolioId f = swap_[slot].cached;
+  if (f != kNoFolio && SlotCount(slot) == 0) FreeSwapCacheIfUnmapped(f);
+}
+
+// Zaps one run of PTEs of one folio, at most up to `limit`; the number zapped.
+uint32_t Engine::ZapRun(Mm& mm, Vma& vma, uint32_t vpn, uint32_t limit, Gather* g, OpContext& ctx) {
+  const Pte first = mm.ptes[vpn];
+  uint32_t n = RunOf(mm, vpn, limit);
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kZapBatch);
+  if (c != nullptr && c->a == mm.id && c->b == vpn) {
+    if (c->c == 0 || c->c > n) {
+      ctx.choices->Refuse(ChoiceKind::kZapBatch, "the folio has no run of that length there");
+    } else {
+      n = c->c;
+    }
+    ctx.choices->Take();
+  }
+  bool dirty = false, young = false;
+  for (uint32_t i = 0; i < n; ++i) {
+    dirty |= mm.ptes[vpn + i].has(kPteDirty);
+    young |= mm.ptes[vpn + i].has(kPteYoung);
+    g->pages.push_back(HeldPage{first.ref, first.offset + i});
+    ClearPte(mm, vpn + i);
+  }
+  if (!F(first.ref).is(kFolioAnon)) {
+    if (dirty) F(first.ref).Set(kFolioDirty);
+    if (young) MarkAccessed(first.ref, ctx);
+    if (dirty) {
+      delayed_.push_back(DelayedRmap{first.ref, first.offset, n});
+      return n;
+    }
+  }
+  RmapRemoved(first.ref, first.offset, n, vma, ctx);
+  return n;
+}
+
+// Takes every entry of [start, end) out of the page table into `g`; the number of entries cleared.
+uint32_t Engine::ZapRange(Mm& mm, Vma& vma, uint32_t start, uint32_t end, Gather* g, OpContext& ctx) {
+  uint32_t cleared = 0;
+  for (uint32_t vpn = start; vpn < end;) {
+    const uint32_t table_end = std::min(end, (vpn | (world_.table - 1)) + 1);
+    while (vpn < table_end) {
+      const Pte pte = mm.ptes[vpn];
+      uint32_t n = 1;
+      if (pte.none()) {
+        ++vpn;
+        continue;
+      }
+      if (pte.kind == PteKind::kSwap) {
+        ZapSwap(mm, vpn);
+      } else if (pte.kind == PteKind::kMigration) {
+        ClearPte(mm, vpn);
+      } else {
+        if (g->low == g->high) g->low = vpn;
+        if (pte.present()) {
+          n = ZapRun(mm, vma, vpn, table_end, g, ctx);
+        } else {
+          ClearPte(mm, vpn);
+        }
+        g->high = vpn + n;
+      }
+      vpn += n;
+      cleared += n;
+      const Choice* c = ctx.choices->Peek(ChoiceKind::kGatherFlush);
+      if (c != nullptr && c->a == mm.id && c->b == vpn - 1) {
+        ctx.choices->Take();
+        RunDelayedRmap(vma, ctx);
+        FlushGather(g);
+      }
+    }
+    // The kernel may not leave this table's lock with a dirty file page unmapped but not flushed.
+    if (!delayed_.empty()) {
+      RunDelayedRmap(vma, ctx);
+      FlushGather(g);
+    }
+  }
+  return cleared;
+}
+
+OpResult Engine::dontneed(const args::dontneed& a, OpContext& ctx) {
+  return Advise(a.mm, a.vpn, a.npages, Advice::kDontneed, ctx);
+}
+
+OpResult Engine::zap_begin(const args::zap_begin& a, OpContext& ctx) {
+  if (zaps_.size() <= ctx.result_handle) zaps_.resize(ctx.result_handle + 1);
+  return Advise(a.mm, a.vpn, a.npages, Advice::kDontneed, ctx, &zaps_[ctx.result_handle]);
+}
+
+OpResult Engine::zap_finish(const args::zap_finish& a, OpContext& ctx) {
+  if (a.zap >= zaps_.size() || !zaps_[a.zap].open) return OpResult{.err = EBADF};
+  Gather& g = zaps_[a.zap];
+  g.open = false;
+  --mms_[g.mm]->open_zaps;
+  FlushGather(&g);
+  TouchMm(*mms_[g.mm]);
+  return Done(OpResult{}, ctx);
+}
+
+OpResult Engine::flush(const args::flush& a, OpContext& ctx) {
+  Mm* mm = FindMm(a.mm);
+  if (mm == nullptr) return OpResult{.err = ESRCH};
+  FlushMm(*mm);
+  return Done(OpResult{}, ctx);
+}
+
+OpResult Engine::flush_batched(const args::flush_batched&, OpContext& ctx) {
+  FlushBatched();
+  return Done(OpResult{}, ctx);
+}
+
+}  // namespace mmdiff::reference

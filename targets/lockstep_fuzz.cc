@@ -1,0 +1,50 @@
+// The main fuzz target: implementations in lockstep on programs. For libFuzzer, AFL++ and the
+// driver.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "program/mutate_bytes.h"
+#include "targets/lockstep_target.h"
+
+namespace {
+
+mmdiff::LockstepTarget* target = nullptr;
+
+template <typename T>
+T OrDie(absl::StatusOr<T> made) {
+  if (made.ok()) return *std::move(made);
+  std::fprintf(stderr, "mmdiff: %s\n", made.status().ToString().c_str());
+  std::_Exit(2);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  const mmdiff::TargetConfig config = OrDie(mmdiff::TargetConfigFromEnvironment());
+  if (const char* death = std::getenv("MMDIFF_DEATH")) {
+    std::_Exit(mmdiff::KeepDeathFromDirectory(death, config));
+  }
+  if (const char* file = std::getenv("MMDIFF_REPLAY")) {
+    std::_Exit(mmdiff::ReplayFile(file, config));
+  }
+  target = OrDie(mmdiff::LockstepTarget::Create(config)).release();
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  target->Run(data, size);
+  return 0;
+}
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
+                                          unsigned int seed) {
+  return mmdiff::MutateBytes(data, size, max_size, seed);
+}
+
+extern "C" size_t LLVMFuzzerCustomCrossOver(const uint8_t* a, size_t a_size, const uint8_t* b,
+                                            size_t b_size, uint8_t* out, size_t max_size,
+                                            unsigned int seed) {
+  return mmdiff::CrossoverBytes(a, a_size, b, b_size, out, max_size, seed);
+}
