@@ -74,9 +74,8 @@ inline constexpr char kGoodProgram[] =
     "# mmdiff 1\n"
     "world\n"
     "m0 = mm\n"
-    "map m0 0x10 8 rw anon 0\n"
-    "write m0 0x10 8\n"
-    "=> ok 8\n";
+    "map m0 0x10 8 rw\n"
+    "write m0 0x10 8 # => ok 8\n";
 
 }  // namespace mmdiff
 

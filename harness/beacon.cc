@@ -13,7 +13,8 @@
 namespace mmdiff {
 
 absl::StatusOr<Beacon> Beacon::Create() {
-  void* p = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* p =
+      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return absl::ErrnoToStatus(errno, "mmap of the beacon");
   // The mapping is zero already; default initialisation would touch every page of it.
   Shared* shared = static_cast<Shared*>(p);
@@ -51,7 +52,8 @@ bool Beacon::lit() const { return shared_->lit.load(std::memory_order_acquire) !
 
 Beacon::Position Beacon::position() const {
   const RunProgress& p = shared_->progress;
-  return Position{p.op_index.load(std::memory_order_relaxed), p.leader.load(std::memory_order_relaxed),
+  return Position{p.op_index.load(std::memory_order_relaxed),
+                  p.leader.load(std::memory_order_relaxed),
                   p.in_reference.load(std::memory_order_relaxed) != 0};
 }
 

@@ -1,9 +1,10 @@
 // Beacon: a page shared with a parent process that says which operation of which program runs now.
 //
 // A process that runs programs notes each program once; lockstep then notes the operation and the
-// implementation as it goes. If the process dies or hangs, whoever shares the page reads from it what
-// it was at. It never compares and is no log: it holds the present only. Noting an operation is one or
-// two relaxed stores; Begin() copies the operations (28 bytes each); nothing allocates after Create().
+// implementation as it goes. If the process dies or hangs, whoever shares the page reads from it
+// what it was at. It never compares and is no log: it holds the present only. Noting an operation
+// is one or two relaxed stores; Begin() copies the operations (28 bytes each); nothing allocates
+// after Create().
 #ifndef MMDIFF_HARNESS_BEACON_H_
 #define MMDIFF_HARNESS_BEACON_H_
 
@@ -29,15 +30,17 @@ class Beacon {
   Beacon& operator=(const Beacon&) = delete;
   ~Beacon();
 
-  // Writer side -------------------------------------------------------------------------------------
-  // `program` is about to run. Operations above kMaxOps are left out. O(operations), no allocation.
+  // Writer side
+  // ------------------------------------------------------------------------------------- `program`
+  // is about to run. Operations above kMaxOps are left out. O(operations), no allocation.
   void Begin(const Program& program);
   // For RunOptions::progress: lockstep notes each operation here.
   RunProgress* progress() { return &shared_->progress; }
   // The program ran to its end; the beacon is dark until the next Begin().
   void End();
 
-  // Reader side, in any process that shares the page ------------------------------------------------
+  // Reader side, in any process that shares the page
+  // ------------------------------------------------
   struct Position {
     uint32_t op = RunProgress::kIdle;  // kIdle: between operations (reset, comparison at the end)
     uint32_t leader = 0;               // place in Contestants::leaders

@@ -1,7 +1,8 @@
-// Durable files: the few file-system calls that keeping findings needs, each synced and each able to fail.
+// Durable files: the few file-system calls that keeping findings needs, each synced and each able
+// to fail.
 //
-// Every call that changes something asks a hook first, so that tests can kill the process or fill the
-// disk between any two of them. It knows nothing of findings. Each write costs an fsync.
+// Every call that changes something asks a hook first, so that tests can kill the process or fill
+// the disk between any two of them. It knows nothing of findings. Each write costs an fsync.
 #ifndef MMDIFF_HARNESS_DURABLE_FILES_H_
 #define MMDIFF_HARNESS_DURABLE_FILES_H_
 
@@ -19,7 +20,8 @@ namespace mmdiff {
 
 class DurableFiles {
  public:
-  // Gets the name of a system call and its path; returns 0, or the errno that the call is to fail with.
+  // Gets the name of a system call and its path; returns 0, or the errno that the call is to fail
+  // with.
   using Hook = std::function<int(std::string_view call, const std::string& path)>;
 
   explicit DurableFiles(Hook hook) : hook_(std::move(hook)) {}
@@ -52,8 +54,8 @@ class DurableFiles {
   Hook hook_;
 };
 
-// An exclusive lock on a file that all processes using a directory agree on; freed by the destructor and
-// by the death of the process.
+// An exclusive lock on a file that all processes using a directory agree on; freed by the
+// destructor and by the death of the process.
 class DirectoryLock {
  public:
   DirectoryLock(DirectoryLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

@@ -77,51 +77,57 @@ Value BatchOf(const Subject& s) {
   }
   return kBatchKinds;
 }
-#define FIELD(object, field) \
-  [](const Subject& s) { return s.object == nullptr ? Value() : Value(static_cast<uint64_t>(s.object->field)); }
+#define FIELD(object, field)                                                              \
+  [](const Subject& s) {                                                                  \
+    return s.object == nullptr ? Value() : Value(static_cast<uint64_t>(s.object->field)); \
+  }
 
 // Words about a folio, which a page-table entry and a page of the page cache share.
-#define FOLIO_WORDS(subject)                                                                         \
-  {subject, "order", Form::number, "log2 of the folio's pages", FIELD(folio, order)},                \
-      {subject, "refcount", Form::number, "references of the folio", FIELD(folio, refcount)},        \
-      {subject, "mapcount", Form::number, "entries that map any page of the folio",                  \
-       FIELD(folio, mapcount)},                                                                      \
-      {subject, "page_mapcount", Form::number, "entries that map this page", FIELD(page, mapcount)}, \
-      {subject, "pins", Form::number, "GUP pins of the folio", Pins},                                \
-      {subject, "mlock_count", Form::number, "mlock_count of the folio", FIELD(folio, mlock_count)}, \
-      {subject, "content", Form::number, "the value the page holds", FIELD(page, content)},          \
-      {subject, "node", Form::number, "memory node of the folio", FIELD(folio, node)},               \
-      {subject, "zone", Form::zone, "normal or movable", FIELD(folio, zone)},                        \
-      {subject, "lru", Form::lru,                                                                    \
-       "none, inactive_anon, active_anon, inactive_file, active_file, unevictable",                  \
-       FIELD(folio, lru)},                                                                           \
-      {subject, "batch", Form::batch,                                                                \
-       "the per-CPU batch it waits in: none, lru_add, activate, deactivate, lazyfree, mlock",        \
-       BatchOf},                                                                                     \
-      {subject, "anon", Form::flag, "the folio is anonymous",                                        \
-       [](const Subject& s) { return FolioBit(s, kFolioAnon); }},                                    \
-      {subject, "folio_dirty", Form::flag, "the folio is dirty",                                     \
-       [](const Subject& s) { return FolioBit(s, kFolioDirty); }},                                   \
-      {subject, "folio_locked", Form::flag, "the folio is locked",                                   \
-       [](const Subject& s) { return FolioBit(s, kFolioLocked); }},                                  \
-      {subject, "mlocked", Form::flag, "PG_mlocked",                                                 \
-       [](const Subject& s) { return FolioBit(s, kFolioMlocked); }},                                 \
-      {subject, "unevictable", Form::flag, "PG_unevictable",                                         \
-       [](const Subject& s) { return FolioBit(s, kFolioUnevictable); }},                             \
-      {subject, "on_lru", Form::flag, "PG_lru",                                                      \
-       [](const Subject& s) { return FolioBit(s, kFolioLru); }},                                     \
-      {subject, "active", Form::flag, "PG_active",                                                   \
-       [](const Subject& s) { return FolioBit(s, kFolioActive); }},                                  \
-      {subject, "referenced", Form::flag, "PG_referenced",                                           \
-       [](const Subject& s) { return FolioBit(s, kFolioReferenced); }},                              \
-      {subject, "swapbacked", Form::flag, "PG_swapbacked",                                           \
-       [](const Subject& s) { return FolioBit(s, kFolioSwapBacked); }},                              \
-      {subject, "swapcache", Form::flag, "PG_swapcache",                                             \
-       [](const Subject& s) { return FolioBit(s, kFolioSwapCache); }},                               \
-      {subject, "partially_mapped", Form::flag, "PG_partially_mapped",                               \
-       [](const Subject& s) { return FolioBit(s, kFolioPartiallyMapped); }},                         \
-      {subject, "deferred_split", Form::flag, "on the deferred split queue",                         \
-       [](const Subject& s) { return FolioBit(s, kFolioDeferredSplit); }}
+#define FOLIO_WORDS(subject)                                                                  \
+  {subject, "order", Form::number, "log2 of the folio's pages", FIELD(folio, order)},         \
+      {subject, "refcount", Form::number, "references of the folio", FIELD(folio, refcount)}, \
+      {subject, "mapcount", Form::number, "entries that map any page of the folio",           \
+       FIELD(folio, mapcount)},                                                               \
+      {subject, "page_mapcount", Form::number, "entries that map this page",                  \
+       FIELD(page, mapcount)},                                                                \
+      {subject, "pins", Form::number, "GUP pins of the folio", Pins},                         \
+      {subject, "mlock_count", Form::number, "mlock_count of the folio",                      \
+       FIELD(folio, mlock_count)},                                                            \
+      {subject, "content", Form::number, "the value the page holds", FIELD(page, content)},   \
+      {subject, "node", Form::number, "memory node of the folio", FIELD(folio, node)},        \
+      {subject, "zone", Form::zone, "normal or movable", FIELD(folio, zone)},                 \
+      {subject, "lru", Form::lru,                                                             \
+       "none, inactive_anon, active_anon, inactive_file, active_file, unevictable",           \
+       FIELD(folio, lru)},                                                                    \
+      {subject, "batch", Form::batch,                                                         \
+       "the per-CPU batch it waits in: none, lru_add, activate, deactivate, lazyfree, mlock", \
+       BatchOf},                                                                              \
+      {subject, "anon", Form::flag, "the folio is anonymous",                                 \
+       [](const Subject& s) { return FolioBit(s, kFolioAnon); }},                             \
+      {subject, "folio_dirty", Form::flag, "the folio is dirty",                              \
+       [](const Subject& s) { return FolioBit(s, kFolioDirty); }},                            \
+      {subject, "folio_locked", Form::flag, "the folio is locked",                            \
+       [](const Subject& s) { return FolioBit(s, kFolioLocked); }},                           \
+      {subject, "mlocked", Form::flag, "PG_mlocked",                                          \
+       [](const Subject& s) { return FolioBit(s, kFolioMlocked); }},                          \
+      {subject, "unevictable", Form::flag, "PG_unevictable",                                  \
+       [](const Subject& s) { return FolioBit(s, kFolioUnevictable); }},                      \
+      {subject, "on_lru", Form::flag, "PG_lru",                                               \
+       [](const Subject& s) { return FolioBit(s, kFolioLru); }},                              \
+      {subject, "active", Form::flag, "PG_active",                                            \
+       [](const Subject& s) { return FolioBit(s, kFolioActive); }},                           \
+      {subject, "referenced", Form::flag, "PG_referenced",                                    \
+       [](const Subject& s) { return FolioBit(s, kFolioReferenced); }},                       \
+      {subject, "swapbacked", Form::flag, "PG_swapbacked",                                    \
+       [](const Subject& s) { return FolioBit(s, kFolioSwapBacked); }},                       \
+      {subject, "swapcache", Form::flag, "PG_swapcache",                                      \
+       [](const Subject& s) { return FolioBit(s, kFolioSwapCache); }},                        \
+      {subject, "partially_mapped", Form::flag, "PG_partially_mapped",                        \
+       [](const Subject& s) { return FolioBit(s, kFolioPartiallyMapped); }},                  \
+  {                                                                                           \
+    subject, "deferred_split", Form::flag, "on the deferred split queue",                     \
+        [](const Subject& s) { return FolioBit(s, kFolioDeferredSplit); }                     \
+  }
 
 constexpr const char* kPte = "page-table entry";
 constexpr const char* kMm = "process";
@@ -136,16 +142,18 @@ constexpr Word kWords[] = {
      [](const Subject& s) { return PteIs(s, PteKind::kPresent); }},
     {kPte, "zero", Form::flag, "the entry maps the zero page",
      [](const Subject& s) { return PteIs(s, PteKind::kZero); }},
-    {kPte, "swap", Form::flag, "a swap entry", [](const Subject& s) { return PteIs(s, PteKind::kSwap); }},
+    {kPte, "swap", Form::flag, "a swap entry",
+     [](const Subject& s) { return PteIs(s, PteKind::kSwap); }},
     {kPte, "migration", Form::flag, "a migration entry",
      [](const Subject& s) { return PteIs(s, PteKind::kMigration); }},
     {kPte, "write", Form::flag, "writable; a migration entry of the write kind",
      [](const Subject& s) { return PteBit(s, kPteWrite); }},
     {kPte, "dirty", Form::flag, "dirty", [](const Subject& s) { return PteBit(s, kPteDirty); }},
     {kPte, "young", Form::flag, "young", [](const Subject& s) { return PteBit(s, kPteYoung); }},
-    {kPte, "protnone", Form::flag, "PROT_NONE", [](const Subject& s) { return PteBit(s, kPteProtNone); }},
-    {kPte, "exclusive", Form::flag, "the page is anon-exclusive, or the swap or migration entry says so",
-     Exclusive},
+    {kPte, "protnone", Form::flag, "PROT_NONE",
+     [](const Subject& s) { return PteBit(s, kPteProtNone); }},
+    {kPte, "exclusive", Form::flag,
+     "the page is anon-exclusive, or the swap or migration entry says so", Exclusive},
     {kPte, "offset", Form::number, "page within the folio", FIELD(pte, offset)},
     {kPte, "slot", Form::number, "slot of a swap entry",
      [](const Subject& s) {
@@ -158,9 +166,12 @@ constexpr Word kWords[] = {
     {kPte, "vma_start", Form::number, "start of that VMA", FIELD(vma, start)},
     {kPte, "vma_end", Form::number, "end of that VMA", FIELD(vma, end)},
     {kPte, "vm_read", Form::flag, "VM_READ", [](const Subject& s) { return VmaBit(s, kVmRead); }},
-    {kPte, "vm_write", Form::flag, "VM_WRITE", [](const Subject& s) { return VmaBit(s, kVmWrite); }},
-    {kPte, "vm_shared", Form::flag, "VM_SHARED", [](const Subject& s) { return VmaBit(s, kVmShared); }},
-    {kPte, "vm_locked", Form::flag, "VM_LOCKED", [](const Subject& s) { return VmaBit(s, kVmLocked); }},
+    {kPte, "vm_write", Form::flag, "VM_WRITE",
+     [](const Subject& s) { return VmaBit(s, kVmWrite); }},
+    {kPte, "vm_shared", Form::flag, "VM_SHARED",
+     [](const Subject& s) { return VmaBit(s, kVmShared); }},
+    {kPte, "vm_locked", Form::flag, "VM_LOCKED",
+     [](const Subject& s) { return VmaBit(s, kVmLocked); }},
     {kPte, "vm_lock_onfault", Form::flag, "VM_LOCKONFAULT",
      [](const Subject& s) { return VmaBit(s, kVmLockOnFault); }},
     {kPte, "vm_dontcopy", Form::flag, "VM_DONTCOPY",
@@ -179,7 +190,8 @@ constexpr Word kWords[] = {
     {kMm, "total_vm", Form::number, "pages of VMAs", FIELD(mm, total_vm)},
     {kMm, "map_count", Form::number, "VMAs", FIELD(mm, map_count)},
     {kMm, "has_pinned", Form::flag, "MMF_HAS_PINNED", FIELD(mm, has_pinned)},
-    {kMm, "tlb_flush_pending", Form::flag, "a batched TLB flush is pending", FIELD(mm, tlb_flush_pending)},
+    {kMm, "tlb_flush_pending", Form::flag, "a batched TLB flush is pending",
+     FIELD(mm, tlb_flush_pending)},
 
     {kCache, "none", Form::flag, "the page is not cached",
      [](const Subject& s) { return Value(s.folio == nullptr); }},
@@ -200,8 +212,9 @@ constexpr Word kWords[] = {
 #define STAT_batch(field)
 #define STAT_tlb(field)
 #define STAT_mm(field)
-#define STAT_stat(field) \
-  {kStat, #field, Form::number, "pages", [](const Subject& s) { return Value(s.state->stats.field); }},
+#define STAT_stat(field)                 \
+  {kStat, #field, Form::number, "pages", \
+   [](const Subject& s) { return Value(s.state->stats.field); }},
 #include "state/relations.def"
 };
 #undef FIELD
@@ -279,12 +292,16 @@ std::string Join(const std::vector<std::string_view>& words, const char* separat
 std::string ValueName(Form form, Value value) {
   if (!value) return "nothing";
   switch (form) {
-    case Form::lru: return LruListName(static_cast<LruList>(*value));
-    case Form::zone: return *value == 0 ? "normal" : "movable";
+    case Form::lru:
+      return LruListName(static_cast<LruList>(*value));
+    case Form::zone:
+      return *value == 0 ? "normal" : "movable";
     case Form::batch:
       return *value == kBatchKinds ? "none" : BatchKindName(static_cast<BatchKind>(*value));
-    case Form::flag: return *value != 0 ? "set" : "clear";
-    case Form::number: break;
+    case Form::flag:
+      return *value != 0 ? "set" : "clear";
+    case Form::number:
+      break;
   }
   return *value >= 0x10000 ? HexText(*value) : Concat(*value);
 }
@@ -300,7 +317,8 @@ std::vector<std::string_view> NamesOf(Form form) {
     names = {"normal", "movable"};
   } else {
     names = {"none"};
-    for (uint32_t i = 0; i < kBatchKinds; ++i) names.push_back(BatchKindName(static_cast<BatchKind>(i)));
+    for (uint32_t i = 0; i < kBatchKinds; ++i)
+      names.push_back(BatchKindName(static_cast<BatchKind>(i)));
   }
   return names;
 }
@@ -318,7 +336,7 @@ ExpectationResult UnknownWord(const Subject& s, std::string_view name) {
     if (std::string_view(w.subject) == s.kind) known.emplace_back(w.name);
   }
   return Malformed(Concat("unknown word '", name, "' about a ", s.kind, DidYouMean(name, known),
-                                "; known are ", Join(known, " ")));
+                          "; known are ", Join(known, " ")));
 }
 
 ExpectationResult EvaluateWord(const Subject& s, std::string_view token) {
@@ -345,15 +363,14 @@ ExpectationResult EvaluateWord(const Subject& s, std::string_view token) {
   if (w->form == Form::number) {
     uint64_t want = 0;
     if (!ReadNumber(text, &want)) {
-      return Malformed(Concat("'", text, "' is not a number: write '", name, "=12' or '", name,
-                                    "=0x40'"));
+      return Malformed(
+          Concat("'", text, "' is not a number: write '", name, "=12' or '", name, "=0x40'"));
     }
     same = value == Value(want);
   } else {
     const std::vector<std::string_view> names = NamesOf(w->form);
     if (std::find(names.begin(), names.end(), text) == names.end()) {
-      return Malformed(Concat("'", name, "=' knows ", Join(names, ", "), "; not '", text,
-                                    "'"));
+      return Malformed(Concat("'", name, "=' knows ", Join(names, ", "), "; not '", text, "'"));
     }
     same = value.has_value() && ValueName(w->form, value) == text;
   }
@@ -366,7 +383,8 @@ ExpectationResult EvaluateWord(const Subject& s, std::string_view token) {
 std::string Describe(const Subject& s) {
   if (std::string_view(s.kind) == kMm) return s.mm != nullptr ? RenderMm(*s.mm) : "no such process";
   if (std::string_view(s.kind) == kStat) return RenderStat(s.state->stats);
-  if (std::string_view(s.kind) == kSwap) return s.swap != nullptr ? RenderSwap(*s.swap) : "a free slot";
+  if (std::string_view(s.kind) == kSwap)
+    return s.swap != nullptr ? RenderSwap(*s.swap) : "a free slot";
   std::string out;
   if (std::string_view(s.kind) == kPte) out = s.pte != nullptr ? RenderPte(*s.pte) : "no entry";
   if (s.page != nullptr) Append(&out, out.empty() ? "" : "; ", "page ", RenderPage(*s.page));
@@ -390,7 +408,8 @@ ExpectationResult EvaluateResult(std::string_view text, const OpResult& result) 
 
 bool ExpectsState(std::string_view text) { return !text.empty() && text[0] == '?'; }
 
-ExpectationResult EvaluateExpectation(std::string_view text, const OpResult& result, const State& state) {
+ExpectationResult EvaluateExpectation(std::string_view text, const OpResult& result,
+                                      const State& state) {
   if (!ExpectsState(text)) return EvaluateResult(text, result);
   std::vector<std::string_view> tokens;
   text.remove_prefix(1);
@@ -399,9 +418,11 @@ ExpectationResult EvaluateExpectation(std::string_view text, const OpResult& res
   const size_t taken = ParseSubject(tokens, state, &subject);
   if (taken == 0) {
     return Malformed(
-        "a question starts with what it asks about: '? m0 0x40', '? m0', '? f0 3', '? swap 5' or '? stat'");
+        "a question starts with what it asks about: '? m0 0x40', '? m0', '? f0 3', '? swap 5' or "
+        "'? stat'");
   }
-  if (taken == tokens.size()) return Malformed("it asks nothing: add a word, as in '? m0 0x40 present'");
+  if (taken == tokens.size())
+    return Malformed("it asks nothing: add a word, as in '? m0 0x40 present'");
   for (size_t i = taken; i < tokens.size(); ++i) {
     ExpectationResult r = EvaluateWord(subject, tokens[i]);
     if (r.verdict == ExpectationVerdict::fails) {

@@ -23,7 +23,12 @@ State Sample() {
              .file = kNoFile,
              .pgoff = 0x40,
              .anon_vma = 1}};
-  s.ptes = {{.mm = 0, .vpn = 0x41, .kind = PteKind::kPresent, .bits = kPteDirty | kPteYoung, .offset = 1, .folio = 0},
+  s.ptes = {{.mm = 0,
+             .vpn = 0x41,
+             .kind = PteKind::kPresent,
+             .bits = kPteDirty | kPteYoung,
+             .offset = 1,
+             .folio = 0},
             {.mm = 0, .vpn = 0x42, .kind = PteKind::kSwap, .bits = kPteExclusive, .slot = 5},
             {.mm = 0, .vpn = 0x43, .kind = PteKind::kMigration, .bits = kPteWrite, .folio = 1},
             {.mm = 0, .vpn = 0x44, .kind = PteKind::kZero, .bits = kPteYoung}};
@@ -43,12 +48,15 @@ State Sample() {
              {.folio = 2, .offset = 1, .content = 7}};
   s.swaps = {{.slot = 5, .count = 2, .cached = 1, .content = 9}};
   s.batches = {{.cpu = 1, .kind = BatchKind::kMlock, .tag = MlockTag::kLru, .folio = 0}};
-  s.tlbs = {{.cpu = 0, .mm = 0, .vpn = 0x41, .folio = 0}, {.cpu = 1, .mm = 0, .vpn = 0x41, .folio = 0}};
+  s.tlbs = {{.cpu = 0, .mm = 0, .vpn = 0x41, .folio = 0},
+            {.cpu = 1, .mm = 0, .vpn = 0x41, .folio = 0}};
   s.stats.nr_mlock = 4;
   return s;
 }
 
-ExpectationResult Ask(const std::string& text) { return EvaluateExpectation(text, OpResult{}, Sample()); }
+ExpectationResult Ask(const std::string& text) {
+  return EvaluateExpectation(text, OpResult{}, Sample());
+}
 
 void ExpectHolds(const std::string& text) {
   const ExpectationResult r = Ask(text);
@@ -66,10 +74,15 @@ void ExpectMalformed(const std::string& text, const std::string& why) {
 }
 
 TEST(Expectation, AsksAboutPageTableEntries) {
-  ExpectHolds("? m0 0x41 present !write dirty young exclusive offset=1 order=2 refcount=3 mapcount=1");
-  ExpectHolds("? m0 0x41 page_mapcount=1 pins=2 mlock_count=1 mlocked partially_mapped !deferred_split");
-  ExpectHolds("? m0 0x41 lru=unevictable batch=mlock content=0x100000041 content=4294967361 node=1 tlb=2");
-  ExpectHolds("? m0 0x41 vma vma_start=0x40 vma_end=0x50 vm_locked vm_write !vm_shared anon_vma zone=movable");
+  ExpectHolds(
+      "? m0 0x41 present !write dirty young exclusive offset=1 order=2 refcount=3 mapcount=1");
+  ExpectHolds(
+      "? m0 0x41 page_mapcount=1 pins=2 mlock_count=1 mlocked partially_mapped !deferred_split");
+  ExpectHolds(
+      "? m0 0x41 lru=unevictable batch=mlock content=0x100000041 content=4294967361 node=1 tlb=2");
+  ExpectHolds(
+      "? m0 0x41 vma vma_start=0x40 vma_end=0x50 vm_locked vm_write !vm_shared anon_vma "
+      "zone=movable");
   ExpectHolds("? m0 0x42 swap !present exclusive slot=5 swap_count=2 tlb=0");
   ExpectHolds("? m0 0x43 migration write !exclusive pins=2 batch=none lru=none");
   ExpectHolds("? m0 0x44 zero young !anon !none");
@@ -103,7 +116,9 @@ TEST(Expectation, AsksAboutEverythingElse) {
 }
 
 TEST(Expectation, ExplainsWhatItCannotRead) {
-  ExpectMalformed("? m0 0x41 dirt", "unknown word 'dirt' about a page-table entry; did you mean 'dirty'?; known are none present");
+  ExpectMalformed("? m0 0x41 dirt",
+                  "unknown word 'dirt' about a page-table entry; did you mean 'dirty'?; known are "
+                  "none present");
   ExpectMalformed("? m0 0x41 write=1", "'write' is a flag: write 'write' or '!write'");
   ExpectMalformed("? m0 0x41 refcount", "'refcount' needs a value");
   ExpectMalformed("? m0 0x41 refcount=many", "is not a number");

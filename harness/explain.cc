@@ -15,7 +15,8 @@ namespace {
 
 // One more value for an argument; where `value` is invalid in the program it is not tried.
 void AddValue(uint32_t value, uint32_t old, std::vector<uint32_t>* out) {
-  if (value != old && std::find(out->begin(), out->end(), value) == out->end()) out->push_back(value);
+  if (value != old && std::find(out->begin(), out->end(), value) == out->end())
+    out->push_back(value);
 }
 
 // Values to try in the place of `old`: near it, simple ones, and the borders of tables and folios.
@@ -34,7 +35,8 @@ std::vector<uint32_t> ValuesFor(ArgKind kind, uint32_t old, const World& world) 
       }
       break;
     case ArgKind::kNpages:
-      for (const uint32_t v : {1u, 2u, old - 1, old + 1, 2 * old, world.table}) AddValue(v, old, &out);
+      for (const uint32_t v : {1u, 2u, old - 1, old + 1, 2 * old, world.table})
+        AddValue(v, old, &out);
       break;
     default:
       for (const uint32_t v : {0u, 1u, 2u, old - 1, old + 1}) AddValue(v, old, &out);
@@ -93,8 +95,8 @@ std::string WithSwitch(const std::string& spec, const SwitchInfo& s) {
 // Whom the diverging implementation is compared with: its reference, or the other side.
 std::string OpponentSpec(const Divergence& d) { return d.name_a == d.name_b ? "" : d.name_a; }
 
-absl::Status TrySwitches(const std::vector<SwitchInfo>& switches, const Program& program, Prober* prober,
-                         Explanation* out) {
+absl::Status TrySwitches(const std::vector<SwitchInfo>& switches, const Program& program,
+                         Prober* prober, Explanation* out) {
   const Divergence& d = out->result.divergence;
   const std::string opponent = OpponentSpec(d);
   for (const SwitchInfo& s : switches) {
@@ -116,8 +118,8 @@ absl::Status TrySwitches(const std::vector<SwitchInfo>& switches, const Program&
   return absl::OkStatus();
 }
 
-// Tries other values of one place of the program; `place` points into `variant`, which equals the program
-// before and after. Returns false if the runs are used up.
+// Tries other values of one place of the program; `place` points into `variant`, which equals the
+// program before and after. Returns false if the runs are used up.
 template <typename T>
 bool TryValues(const std::vector<uint32_t>& values, T* place, Program* variant, Prober* prober,
                const std::function<std::string(uint32_t)>& text, ArgumentVerdict* v) {
@@ -148,8 +150,9 @@ bool TryArguments(const Program& program, Prober* prober, Explanation* out) {
       v.arg = a;
       v.name = desc.args[a].name;
       v.value = ArgText(kind, op.arg[a]);
-      const bool more = TryValues(ValuesFor(kind, op.arg[a], program.world), &op.arg[a], &variant, prober,
-                                  [kind](uint32_t value) { return ArgText(kind, value); }, &v);
+      const bool more = TryValues(
+          ValuesFor(kind, op.arg[a], program.world), &op.arg[a], &variant, prober,
+          [kind](uint32_t value) { return ArgText(kind, value); }, &v);
       if (!v.same.empty() || !v.different.empty()) out->arguments.push_back(std::move(v));
       if (!more) return false;
     }
@@ -160,8 +163,8 @@ bool TryArguments(const Program& program, Prober* prober, Explanation* out) {
     v.value = absl::StrCat(static_cast<uint32_t>(op.cpu));
     std::vector<uint32_t> cpus;
     for (uint32_t c = 0; c < program.world.cpus; ++c) AddValue(c, op.cpu, &cpus);
-    const bool more = TryValues(cpus, &op.cpu, &variant, prober,
-                                [](uint32_t value) { return Concat(value); }, &v);
+    const bool more = TryValues(
+        cpus, &op.cpu, &variant, prober, [](uint32_t value) { return Concat(value); }, &v);
     if (!v.same.empty() || !v.different.empty()) out->arguments.push_back(std::move(v));
     if (!more) return false;
   }

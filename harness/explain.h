@@ -1,11 +1,11 @@
 // Explain: why does this program end as it does.
 //
-// Takes a (preferably minimised) program and says: which fields differ, or which invariant is broken, in
-// words; which operations touched the object; which optimisation must be off for the difference to go
-// away; which arguments do not matter; which choices were taken. Deterministic. It changes nothing and
-// keeps no findings. Costs one run for the slice and one for each switch and each value tried:
-// about (switches + 8 * arguments) runs, bounded by `max_runs`. A program that kills an implementation
-// kills the caller too: run it in a child (isolate.h).
+// Takes a (preferably minimised) program and says: which fields differ, or which invariant is
+// broken, in words; which operations touched the object; which optimisation must be off for the
+// difference to go away; which arguments do not matter; which choices were taken. Deterministic. It
+// changes nothing and keeps no findings. Costs one run for the slice and one for each switch and
+// each value tried: about (switches + 8 * arguments) runs, bounded by `max_runs`. A program that
+// kills an implementation kills the caller too: run it in a child (isolate.h).
 #ifndef MMDIFF_HARNESS_EXPLAIN_H_
 #define MMDIFF_HARNESS_EXPLAIN_H_
 
@@ -37,7 +37,7 @@ struct SwitchVerdict {
   std::string name;
   bool goes_away = false;  // the signature is not seen when it is toggled
   bool was_on = true;
-  std::string instead;     // what the run gives then: "ok", or another signature
+  std::string instead;  // what the run gives then: "ok", or another signature
 };
 
 // An argument, and whether its value matters.
@@ -65,10 +65,11 @@ struct Explanation {
   bool complete = true;  // false if max_runs cut it off
 };
 
-// Runs `program` on `specs` and explains what comes of it. An outcome of ok is explained too (there is
-// just nothing to say). Error: what `make` gives.
+// Runs `program` on `specs` and explains what comes of it. An outcome of ok is explained too (there
+// is just nothing to say). Error: what `make` gives.
 absl::StatusOr<Explanation> Explain(const Program& program, std::string_view specs,
-                                    const ContestantsFactory& make, const ExplainOptions& options = {});
+                                    const ContestantsFactory& make,
+                                    const ExplainOptions& options = {});
 
 // For people; ends in a newline.
 std::string ExplanationText(const Explanation& explanation);

@@ -35,7 +35,8 @@ Json DivergenceJson(const Divergence& d) {
   for (const NamedResult& r : d.results) out["results"].push_back(ResultJson(r));
   out["fields"] = Json::array();
   for (const FieldDiff& f : d.compare.diffs) {
-    out["fields"].push_back(Json{{"relation", f.name()}, {"where", f.where}, {"a", f.a}, {"b", f.b}});
+    out["fields"].push_back(
+        Json{{"relation", f.name()}, {"where", f.where}, {"a", f.a}, {"b", f.b}});
   }
   out["more_fields"] = d.compare.more;
   return out;
@@ -71,8 +72,10 @@ std::string ExplanationJson(const Explanation& e) {
     out["choices"] = e.choices;
     out["switches"] = Json::array();
     for (const SwitchVerdict& v : e.switches) {
-      out["switches"].push_back(Json{
-          {"name", v.name}, {"was_on", v.was_on}, {"goes_away", v.goes_away}, {"instead", v.instead}});
+      out["switches"].push_back(Json{{"name", v.name},
+                                     {"was_on", v.was_on},
+                                     {"goes_away", v.goes_away},
+                                     {"instead", v.instead}});
     }
     out["arguments"] = Json::array();
     for (const ArgumentVerdict& v : e.arguments) {

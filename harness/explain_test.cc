@@ -20,7 +20,8 @@ using testing::HasSubstr;
 using testing::Not;
 using Call = FakeImplementation::Call;
 
-// "fake" has two switches; with fast_fork on, a fork leaves a page above 0x41 writable in the child.
+// "fake" has two switches; with fast_fork on, a fork leaves a page above 0x41 writable in the
+// child.
 Contestants Make(bool fast_fork, bool lazy, const std::string& name) {
   Contestants out;
   auto fake = std::make_unique<FakeImplementation>(name, [fast_fork](Call& c) {
@@ -28,7 +29,8 @@ Contestants Make(bool fast_fork, bool lazy, const std::string& name) {
       for (PteState& p : c.self.state.ptes) {
         if (p.mm == c.context.result_handle && p.vpn > 0x41) p.bits |= kPteWrite;
       }
-      if (!c.context.choices->following()) c.context.choices->Record(ChoiceKind::kVisit, 1, 0x42, 1);
+      if (!c.context.choices->following())
+        c.context.choices->Record(ChoiceKind::kVisit, 1, 0x42, 1);
     }
   });
   fake->AddSwitch("fast_fork", fast_fork);

@@ -78,9 +78,11 @@ void AppendArguments(const Explanation& e, std::string* out) {
   for (const ArgumentVerdict& v : e.arguments) {
     const std::string head = absl::StrCat("    op ", v.op_index, " ", v.name, " ", v.value);
     if (!v.matters) {
-      do_not.push_back(absl::StrCat(head, ", or any other (tried ", absl::StrJoin(v.same, ", "), ")"));
+      do_not.push_back(
+          absl::StrCat(head, ", or any other (tried ", absl::StrJoin(v.same, ", "), ")"));
     } else if (v.same.empty()) {
-      matter.push_back(absl::StrCat(head, ", and no other (tried ", absl::StrJoin(v.different, ", "), ")"));
+      matter.push_back(
+          absl::StrCat(head, ", and no other (tried ", absl::StrJoin(v.different, ", "), ")"));
     } else {
       matter.push_back(absl::StrCat(head, "; also ", absl::StrJoin(v.same, ", "), "; not ",
                                     absl::StrJoin(v.different, ", ")));
@@ -97,15 +99,16 @@ void AppendArguments(const Explanation& e, std::string* out) {
 }  // namespace
 
 std::string ExplanationText(const Explanation& e) {
-  if (e.outcome == RunOutcome::ok) return "All implementations agree; there is nothing to explain.\n";
-  std::string out = absl::StrCat(RunOutcomeName(e.outcome), ": ", e.result.message, "\n", "Signature: ",
-                                 e.signature.text, "\n");
+  if (e.outcome == RunOutcome::ok)
+    return "All implementations agree; there is nothing to explain.\n";
+  std::string out = absl::StrCat(RunOutcomeName(e.outcome), ": ", e.result.message, "\n",
+                                 "Signature: ", e.signature.text, "\n");
   if (e.outcome == RunOutcome::divergence) {
     absl::StrAppend(&out, "Who agrees: ", PartitionText(e.result.divergence), "\n");
     const RelationInfo* relation = FindRelation(e.result.divergence.relation);
     if (relation != nullptr) {
-      absl::StrAppend(&out, "Relation broken: ", relation->name, " (", RelationKindText(relation->kind),
-                      ")\n");
+      absl::StrAppend(&out, "Relation broken: ", relation->name, " (",
+                      RelationKindText(relation->kind), ")\n");
     }
   }
   AppendProgram(e, &out);
@@ -113,13 +116,14 @@ std::string ExplanationText(const Explanation& e) {
   AppendDifference(e.result.divergence, &out);
   AppendSlice(e, &out);
   if (!e.choices.empty()) {
-    absl::StrAppend(&out, "\nChoices that ", e.result.divergence.name_b, " took in this operation\n    ",
-                    absl::StrJoin(e.choices, "\n    "), "\n");
+    absl::StrAppend(&out, "\nChoices that ", e.result.divergence.name_b,
+                    " took in this operation\n    ", absl::StrJoin(e.choices, "\n    "), "\n");
   }
   AppendSwitches(e, &out);
   AppendArguments(e, &out);
   if (!e.complete) {
-    absl::StrAppend(&out, "\nNot everything was tried: the limit of ", e.runs, " runs was reached.\n");
+    absl::StrAppend(&out, "\nNot everything was tried: the limit of ", e.runs,
+                    " runs was reached.\n");
   }
   return out;
 }

@@ -1,10 +1,10 @@
 // FakeImplementation: a tiny machine with a real State, for the tests of the harness.
 //
-// It knows processes, VMAs and order-0 anonymous folios: mm, map, unmap, fork, write and read do roughly what
-// they should, every other operation succeeds without effect. A hook runs after each operation and may change
-// the state, the result, the digest or the invariant, record or follow choices: that is how a test makes two
-// of them disagree. It models no kernel. Digest and snapshot cost O(state); nothing allocates in the steady
-// state.
+// It knows processes, VMAs and order-0 anonymous folios: mm, map, unmap, fork, write and read do
+// roughly what they should, every other operation succeeds without effect. A hook runs after each
+// operation and may change the state, the result, the digest or the invariant, record or follow
+// choices: that is how a test makes two of them disagree. It models no kernel. Digest and snapshot
+// cost O(state); nothing allocates in the steady state.
 #ifndef MMDIFF_HARNESS_FAKE_IMPLEMENTATION_H_
 #define MMDIFF_HARNESS_FAKE_IMPLEMENTATION_H_
 
@@ -38,7 +38,9 @@ class FakeImplementation : public Implementation {
     info_.name = std::move(name);
     info_.is_reference = info_.name == "reference";
   }
-  void AddSwitch(const std::string& name, bool on) { info_.switches.push_back({name, on, "a switch"}); }
+  void AddSwitch(const std::string& name, bool on) {
+    info_.switches.push_back({name, on, "a switch"});
+  }
 
   const ImplInfo& info() const override { return info_; }
   void Reset(const World&) override {
@@ -75,9 +77,9 @@ class FakeImplementation : public Implementation {
   }
 
 #define MMDIFF_ARG(kind, name) a.name,
-#define MMDIFF_OP(op, result, weight, arglist, doc)                              \
-  OpResult op(const args::op& a, OpContext& context) override {                  \
-    return Do(Opcode::op, std::array<uint32_t, kMaxArgs>{arglist}, context);     \
+#define MMDIFF_OP(op, result, weight, arglist, doc)                          \
+  OpResult op(const args::op& a, OpContext& context) override {              \
+    return Do(Opcode::op, std::array<uint32_t, kMaxArgs>{arglist}, context); \
   }
 #include "program/ops.def"
 
@@ -87,13 +89,24 @@ class FakeImplementation : public Implementation {
   OpResult Do(Opcode code, const std::array<uint32_t, kMaxArgs>& arg, OpContext& context) {
     OpResult result;
     switch (code) {
-      case Opcode::mm: state.mms.push_back({.id = context.result_handle}); break;
-      case Opcode::map: result = Map(arg); break;
-      case Opcode::unmap: result = Unmap(arg); break;
-      case Opcode::fork: result = Fork(arg[0], context.result_handle); break;
+      case Opcode::mm:
+        state.mms.push_back({.id = context.result_handle});
+        break;
+      case Opcode::map:
+        result = Map(arg);
+        break;
+      case Opcode::unmap:
+        result = Unmap(arg);
+        break;
+      case Opcode::fork:
+        result = Fork(arg[0], context.result_handle);
+        break;
       case Opcode::write:
-      case Opcode::read: result = Access(code == Opcode::write, arg, context); break;
-      default: break;
+      case Opcode::read:
+        result = Access(code == Opcode::write, arg, context);
+        break;
+      default:
+        break;
     }
     if (hook_) {
       Call call{*this, code, arg, context, result};
@@ -189,7 +202,8 @@ class FakeImplementation : public Implementation {
       }
       if (write) Store(arg[0], vpn, StoredValue(context.op_index, vpn));
       const PteState* pte = Pte(arg[0], vpn);
-      if (!write) result.data = FoldData(result.data, pte == nullptr ? 0 : Page(pte->folio)->content);
+      if (!write)
+        result.data = FoldData(result.data, pte == nullptr ? 0 : Page(pte->folio)->content);
       ++result.value;
     }
     return result;
@@ -212,7 +226,8 @@ class FakeImplementation : public Implementation {
   uint32_t next_folio_ = 0;
 };
 
-// "reference" and one leader for each (name, hook), each with a reference of its own that has `reference_hook`.
+// "reference" and one leader for each (name, hook), each with a reference of its own that has
+// `reference_hook`.
 inline Contestants FakeContestants(
     std::vector<std::pair<std::string, FakeImplementation::Hook>> leaders,
     const FakeImplementation::Hook& reference_hook = nullptr) {

@@ -77,7 +77,8 @@ absl::StatusOr<Program> LoadProgram(const std::string& path) {
   return program;
 }
 
-// What is in the directory `path`. Only repro.mmdiff has to be there: a program put there by hand counts.
+// What is in the directory `path`. Only repro.mmdiff has to be there: a program put there by hand
+// counts.
 absl::StatusOr<Finding> LoadFrom(const std::string& path, const std::string& name) {
   const auto file = [&](const char* leaf) { return absl::StrCat(path, "/", leaf); };
   if (!DurableFiles::IsDirectory(path)) {
@@ -117,7 +118,8 @@ bool Better(const Finding& a, const Finding& b) {
 // One directory of findings; the lock is held while one exists.
 class LockedStore {
  public:
-  static absl::StatusOr<LockedStore> Take(const std::string& dir, const FindingStoreOptions& options) {
+  static absl::StatusOr<LockedStore> Take(const std::string& dir,
+                                          const FindingStoreOptions& options) {
     DurableFiles files(options.before_call);
     if (absl::Status s = files.MakeDirectories(dir); !s.ok()) return s;
     auto lock = DirectoryLock::Take(absl::StrCat(dir, "/", kLock), options.lock_timeout_ms);
@@ -148,10 +150,11 @@ class LockedStore {
 
 // Writes are made under the lock, so what is found here belongs to a process that is gone.
 absl::Status LockedStore::Repair(const std::string& name) {
-  const std::string place = Path("", name), fresh = Path(kNewPrefix, name), old = Path(kOldPrefix, name);
+  const std::string place = Path("", name), fresh = Path(kNewPrefix, name),
+                    old = Path(kOldPrefix, name);
   if (DurableFiles::Exists(old)) {
-    const absl::Status s = DurableFiles::Exists(place) ? files_.RemoveDirectory(old)
-                                                       : files_.Rename(old, place);
+    const absl::Status s =
+        DurableFiles::Exists(place) ? files_.RemoveDirectory(old) : files_.Rename(old, place);
     if (!s.ok()) return s;
   }
   if (DurableFiles::Exists(fresh)) {
@@ -206,7 +209,8 @@ absl::Status LockedStore::WriteNew(const Finding& finding, const std::string& na
 
 // Moves the finished new directory to its place.
 absl::Status LockedStore::PutInPlace(const std::string& name) {
-  const std::string place = Path("", name), fresh = Path(kNewPrefix, name), old = Path(kOldPrefix, name);
+  const std::string place = Path("", name), fresh = Path(kNewPrefix, name),
+                    old = Path(kOldPrefix, name);
   std::string leftover;
   absl::Status s;
   if (!DurableFiles::Exists(place)) {
@@ -244,8 +248,8 @@ absl::StatusOr<SaveOutcome> LockedStore::Save(Finding finding) {
   if (present.ok()) {
     // The minimised form of a finding is not another sighting of it.
     const uint64_t seen = present->times_seen + (finding.minimised ? 0 : 1);
-    outcome.kind = Better(finding, *present) ? SaveOutcome::Kind::kReplaced
-                                             : SaveOutcome::Kind::kCounted;
+    outcome.kind =
+        Better(finding, *present) ? SaveOutcome::Kind::kReplaced : SaveOutcome::Kind::kCounted;
     finding.times_seen = present->times_seen = seen;
     if (outcome.kind == SaveOutcome::Kind::kCounted) {
       if (finding.minimised) return outcome;  // nothing to note
@@ -260,7 +264,8 @@ absl::StatusOr<SaveOutcome> LockedStore::Save(Finding finding) {
   absl::Status s = WriteNew(finding, name);
   if (s.ok()) s = PutInPlace(name);
   if (!s.ok()) {
-    // Free the space and leave no half-made directory; if not even that works, the next Open does it.
+    // Free the space and leave no half-made directory; if not even that works, the next Open does
+    // it.
     Repair(name).IgnoreError();
     return s;
   }
@@ -296,7 +301,8 @@ absl::StatusOr<SaveOutcome> SaveIn(const std::string& dir, const FindingStoreOpt
 
 }  // namespace
 
-absl::StatusOr<FindingStore> FindingStore::Open(const std::string& dir, FindingStoreOptions options) {
+absl::StatusOr<FindingStore> FindingStore::Open(const std::string& dir,
+                                                FindingStoreOptions options) {
   if (DurableFiles::Exists(dir) && !DurableFiles::IsDirectory(dir)) {
     return absl::FailedPreconditionError(
         absl::StrCat(dir, " is not a directory; name another place for the findings"));
@@ -305,7 +311,8 @@ absl::StatusOr<FindingStore> FindingStore::Open(const std::string& dir, FindingS
   struct sigaction now;
   if (sigaction(SIGXFSZ, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGXFSZ, SIG_IGN);
   absl::StatusOr<LockedStore> store = LockedStore::Take(dir, options);
-  // A directory that cannot be repaired now cannot be written either: Save will use the second place.
+  // A directory that cannot be repaired now cannot be written either: Save will use the second
+  // place.
   if (store.ok()) store->RepairAll().IgnoreError();
   return FindingStore(dir, std::move(options));
 }
@@ -326,10 +333,10 @@ absl::StatusOr<SaveOutcome> FindingStore::Save(const Finding& finding) {
   }
   const std::string why = absl::StrCat(std::string(saved.status().message()), "; ",
                                        std::string(second.status().message()));
-  PrintToStderr(absl::StrCat(
-      "mmdiff: A FINDING COULD NOT BE WRITTEN (", why, "). Here it is; save it before it scrolls away.\n",
-      "# signature ", valid.signature.FileName(), "\n# minimised\n", PrintText(valid.repro),
-      "# original\n", PrintText(valid.original), "# end\n"));
+  PrintToStderr(absl::StrCat("mmdiff: A FINDING COULD NOT BE WRITTEN (", why,
+                             "). Here it is; save it before it scrolls away.\n", "# signature ",
+                             valid.signature.FileName(), "\n# minimised\n", PrintText(valid.repro),
+                             "# original\n", PrintText(valid.original), "# end\n"));
   return absl::DataLossError(absl::StrCat(
       "the finding ", valid.signature.FileName(), " was written nowhere but to stderr: ", why,
       ". Free disk space, or make ", dir_, " or ", fallback, " writable."));

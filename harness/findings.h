@@ -7,9 +7,9 @@
 //
 // A finding is written under a temporary name, synced and renamed; replacing one exchanges whole
 // directories, so that at every moment the old or the new one is there in full. If the directory
-// cannot be written (disk full, read-only), a second place is used, and at last the program is printed
-// to stderr. Several processes may share a store. It never judges a finding and never runs a program.
-// Save costs a few fsyncs, milliseconds; Open costs one scan of the directory.
+// cannot be written (disk full, read-only), a second place is used, and at last the program is
+// printed to stderr. Several processes may share a store. It never judges a finding and never runs
+// a program. Save costs a few fsyncs, milliseconds; Open costs one scan of the directory.
 #ifndef MMDIFF_HARNESS_FINDINGS_H_
 #define MMDIFF_HARNESS_FINDINGS_H_
 
@@ -28,13 +28,13 @@
 namespace mmdiff {
 
 struct Finding {
-  Signature signature;    // FileName() is the name of the directory
-  std::string kind;       // "divergence", "crash", "sanitizer", "bug", "hang", ...
-  Program original;       // as it was found
-  Program repro;          // minimised; the same as `original` before it was
+  Signature signature;  // FileName() is the name of the directory
+  std::string kind;     // "divergence", "crash", "sanitizer", "bug", "hang", ...
+  Program original;     // as it was found
+  Program repro;        // minimised; the same as `original` before it was
   bool minimised = false;
-  std::string report_text;  // may be empty
-  std::string report_json;  // may be empty
+  std::string report_text;                   // may be empty
+  std::string report_json;                   // may be empty
   std::vector<std::string> implementations;  // as on the command line
   std::vector<std::string> switches;         // those that were off, "model:-fast_fork"
   std::string build;                         // one line: compiler, type, sanitizer, version
@@ -59,7 +59,8 @@ struct FindingStoreOptions {
   // Second place if the store cannot be written; empty: $TMPDIR, or /tmp. A directory
   // "mmdiff-crashes" is made in it.
   std::string fallback_dir;
-  // How long to wait for another process that holds the store's lock before the second place is used.
+  // How long to wait for another process that holds the store's lock before the second place is
+  // used.
   uint32_t lock_timeout_ms = 10000;
   // Called before each system call that changes something, with its name and path; returns 0, or an
   // errno that the call is to fail with. For tests of interruption and full disks.
@@ -68,15 +69,15 @@ struct FindingStoreOptions {
 
 class FindingStore {
  public:
-  // Makes `dir` if it is missing, completes or removes what interrupted writers left. Not being able
-  // to write there is no error yet: Save then uses the second place. Fails if `dir` exists and is no
-  // directory.
+  // Makes `dir` if it is missing, completes or removes what interrupted writers left. Not being
+  // able to write there is no error yet: Save then uses the second place. Fails if `dir` exists and
+  // is no directory.
   static absl::StatusOr<FindingStore> Open(const std::string& dir, FindingStoreOptions options);
 
-  // Keeps a finding. Call it once with the raw program before minimising, then with minimised = true;
-  // the second call of the same finding does not count as another sighting. With an equal signature
-  // the simpler program stays (harness/simplicity.h). An error means that no file could be written
-  // anywhere; the program has then been printed to stderr, and the exit code must be 3.
+  // Keeps a finding. Call it once with the raw program before minimising, then with minimised =
+  // true; the second call of the same finding does not count as another sighting. With an equal
+  // signature the simpler program stays (harness/simplicity.h). An error means that no file could
+  // be written anywhere; the program has then been printed to stderr, and the exit code must be 3.
   absl::StatusOr<SaveOutcome> Save(const Finding& finding);
 
   // Directory names of the findings, sorted; those of the second place are not included.

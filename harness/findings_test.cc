@@ -167,7 +167,8 @@ TEST_F(FindingsTest, WhatPeoplePutBesideAFindingStays) {
   ASSERT_TRUE(store.Save(FindingOf(9, 9)).ok());
   std::ofstream(absl::StrCat(dir_, "/", Name(), "/notes.md")) << "a note";
   ASSERT_EQ(store.Save(FindingOf(9, 2))->kind, Outcome::kReplaced);
-  EXPECT_EQ(DurableFiles::Read(absl::StrCat(dir_, "/", Name(), "/notes.md")).value_or(""), "a note");
+  EXPECT_EQ(DurableFiles::Read(absl::StrCat(dir_, "/", Name(), "/notes.md")).value_or(""),
+            "a note");
 }
 
 TEST_F(FindingsTest, ProgramPutThereByHandIsAFinding) {
@@ -244,8 +245,8 @@ class InterruptionTest : public FindingsTest, public ::testing::WithParamInterfa
     };
     return options;
   }
-  // The store, opened anew, holds the finding before or the one after, whole, and nothing half-made.
-  // Returns true if it is the one after.
+  // The store, opened anew, holds the finding before or the one after, whole, and nothing
+  // half-made. Returns true if it is the one after.
   bool ExpectWhole(bool may_be_empty) {
     FindingStore store = Store();
     const auto names = store.List();
@@ -329,14 +330,13 @@ TEST_P(InterruptionTest, OneFailingCallLosesNothing) {
     ASSERT_LT(n, 200);
     Prepare();
     bool failed = false;
-    FindingStore store = Store(Hooked(n, [&](const std::string&) {
-      return std::exchange(failed, true) ? 0 : EIO;
-    }));
+    FindingStore store =
+        Store(Hooked(n, [&](const std::string&) { return std::exchange(failed, true) ? 0 : EIO; }));
     const auto saved = store.Save(After());
     ASSERT_TRUE(saved.ok()) << saved.status();
     finished = !failed;
-    const auto found = FindingStore::Open(saved->path.substr(0, saved->path.rfind('/')), Options())
-                           ->Load(Name());
+    const auto found =
+        FindingStore::Open(saved->path.substr(0, saved->path.rfind('/')), Options())->Load(Name());
     ASSERT_TRUE(found.ok()) << found.status();
     if (saved->fell_back) ExpectSame(*found, After());
     ExpectWhole(/*may_be_empty=*/!GetParam().has_before && saved->fell_back);
@@ -380,7 +380,8 @@ TEST_F(FindingsTest, FullFileSystemUsesTheSecondPlace) {
   const auto end = RunInChild(
       [&](Beacon&) -> std::string {
         // A mount of this child's own; gone with it.
-        if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        if (unshare(CLONE_NEWNS) != 0 ||
+            mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
             mount("tmpfs", dir_.c_str(), "tmpfs", 0, "size=64k") != 0) {
           return "no mount";
         }

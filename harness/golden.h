@@ -1,6 +1,7 @@
 // Golden files: what a test printed when somebody last looked at it and found it good.
 //
-// For tests only. MMDIFF_UPDATE_GOLDEN=1 in the environment writes the files anew instead of comparing.
+// For tests only. MMDIFF_UPDATE_GOLDEN=1 in the environment writes the files anew instead of
+// comparing.
 #ifndef MMDIFF_HARNESS_GOLDEN_H_
 #define MMDIFF_HARNESS_GOLDEN_H_
 
@@ -26,7 +27,8 @@ inline void ExpectGolden(const std::string& name, const std::string& text) {
   std::ifstream in(path, std::ios::binary);
   ASSERT_TRUE(in.good()) << "no " << path << ": run the test once with MMDIFF_UPDATE_GOLDEN=1";
   const std::string want((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  EXPECT_EQ(text, want) << path << " differs; if the new text is right, run with MMDIFF_UPDATE_GOLDEN=1";
+  EXPECT_EQ(text, want) << path
+                        << " differs; if the new text is right, run with MMDIFF_UPDATE_GOLDEN=1";
 }
 
 }  // namespace mmdiff

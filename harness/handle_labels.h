@@ -1,6 +1,7 @@
 // HandleLabels: prints operations one by one with the labels of the handles they bind.
 //
-// For loops over a whole program, where PrintOpAt would count from the start each time. O(1) an operation.
+// For loops over a whole program, where PrintOpAt would count from the start each time. O(1) an
+// operation.
 #ifndef MMDIFF_HARNESS_HANDLE_LABELS_H_
 #define MMDIFF_HARNESS_HANDLE_LABELS_H_
 

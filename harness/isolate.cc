@@ -92,7 +92,8 @@ void PrepareChild(pid_t parent, int output, const IsolateLimits& limits) {
   }
   // A sanitizer's own handlers make the report; anybody else's would hide the signal.
   if (!kSanitized) {
-    for (const int sig : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGTERM, SIGINT, SIGALRM}) {
+    for (const int sig :
+         {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGTERM, SIGINT, SIGALRM}) {
       signal(sig, SIG_DFL);
     }
   }
@@ -123,8 +124,8 @@ int MillisecondsUntil(Clock::time_point deadline) {
   return static_cast<int>(std::clamp<int64_t>(left, 0, 1 << 30));
 }
 
-// Reads what is there; false at the end of the stream. Keeps at most `keep` bytes, the last ones, if that
-// is not 0.
+// Reads what is there; false at the end of the stream. Keeps at most `keep` bytes, the last ones,
+// if that is not 0.
 bool ReadSome(int fd, std::string* text, size_t keep) {
   char buffer[16384];
   const ssize_t n = read(fd, buffer, sizeof(buffer));
@@ -143,10 +144,10 @@ bool HasEnded(pid_t child) {
          info.si_pid == child;
 }
 
-// Follows the child until it ended or the time is over. True if it ended by itself. A grandchild may hold the
-// pipes open after the child is gone: the child's end counts.
-bool Watch(pid_t child, int answer_fd, int output_fd, const IsolateLimits& limits, std::string* answer,
-           std::string* output) {
+// Follows the child until it ended or the time is over. True if it ended by itself. A grandchild
+// may hold the pipes open after the child is gone: the child's end counts.
+bool Watch(pid_t child, int answer_fd, int output_fd, const IsolateLimits& limits,
+           std::string* answer, std::string* output) {
   constexpr int kTick = 20;  // how late an end without an end of the pipes is noticed
   const auto deadline = Clock::now() + std::chrono::milliseconds(limits.time_ms);
   std::array<pollfd, 2> fds = {pollfd{answer_fd, POLLIN, 0}, pollfd{output_fd, POLLIN, 0}};
@@ -193,7 +194,8 @@ absl::StatusOr<ChildEnd> RunInChild(const std::function<std::string(Beacon&)>& b
 
   std::string answer;
   ChildEnd end;
-  const bool ended = Watch(child, answer_read.get(), output_read.get(), limits, &answer, &end.output);
+  const bool ended =
+      Watch(child, answer_read.get(), output_read.get(), limits, &answer, &end.output);
   kill(-child, SIGKILL);
   if (!ended) kill(child, SIGKILL);
   int status = 0;
@@ -250,8 +252,8 @@ std::string SignalName(int sig) {
   return name != nullptr ? absl::StrCat("SIG", name) : absl::StrCat("signal ", sig);
 }
 
-// The line of the output that says most, in the order that SignatureOfDeath has: an assertion's, then a
-// sanitizer's. Empty if there is none.
+// The line of the output that says most, in the order that SignatureOfDeath has: an assertion's,
+// then a sanitizer's. Empty if there is none.
 std::string TellingLine(const std::string& output, IsolatedOutcome::Kind* kind) {
   using Kind = IsolatedOutcome::Kind;
   struct Mark {
@@ -317,8 +319,8 @@ IsolatedOutcome Attribute(const ChildEnd& end, const Program& program,
 
 namespace {
 
-// What the child tells of a run that ended by itself: outcome, operation and signature, one a line, then the
-// message.
+// What the child tells of a run that ended by itself: outcome, operation and signature, one a line,
+// then the message.
 std::string AnswerOf(const RunResult& result) {
   if (result.outcome == RunOutcome::ok) return "ok";
   const Signature signature = SignatureOf(result);
@@ -344,7 +346,8 @@ absl::StatusOr<IsolatedOutcome> ReadAnswer(const std::string& answer) {
 }  // namespace
 
 absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, Lockstep& lockstep,
-                                            const RunOptions& options, const IsolateLimits& limits) {
+                                            const RunOptions& options,
+                                            const IsolateLimits& limits) {
   const auto end = RunInChild(
       [&](Beacon& beacon) {
         RunOptions in_child = options;
@@ -369,7 +372,8 @@ absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, Lockstep& lo
 }
 
 absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, std::string_view specs,
-                                            const ContestantsFactory& make, const RunOptions& options,
+                                            const ContestantsFactory& make,
+                                            const RunOptions& options,
                                             const IsolateLimits& limits) {
   absl::StatusOr<Contestants> contestants = make(specs);
   if (!contestants.ok()) return contestants.status();

@@ -2,8 +2,8 @@
 //
 // The child shares a Beacon with its parent, has its own process group and a time limit after which
 // the whole group is killed, and its error output is kept (the last part of it). Nothing the child
-// does can take the parent down or appear in the parent's own output. Costs one fork per call, about a
-// millisecond; meant for crashes and hangs, not for the fuzzing loop.
+// does can take the parent down or appear in the parent's own output. Costs one fork per call,
+// about a millisecond; meant for crashes and hangs, not for the fuzzing loop.
 #ifndef MMDIFF_HARNESS_ISOLATE_H_
 #define MMDIFF_HARNESS_ISOLATE_H_
 
@@ -26,7 +26,7 @@ namespace mmdiff {
 struct IsolateLimits {
   uint32_t time_ms = 2000;          // after this the child's process group is killed
   size_t output_bytes = 64u << 10;  // of the output, the last so many are kept
-  uint64_t memory_bytes = 0;        // address space (RLIMIT_AS); 0: no limit. Ignored under sanitizers
+  uint64_t memory_bytes = 0;  // address space (RLIMIT_AS); 0: no limit. Ignored under sanitizers
 };
 
 // How a child ended.
@@ -58,29 +58,30 @@ struct IsolatedOutcome {
     kExit,       // an implementation ended the process by itself
   };
   Kind kind = Kind::kOk;
-  Signature signature;                // empty text if ok
-  uint32_t op = RunProgress::kIdle;   // the operation it happened in
-  std::string impl;                   // the implementation that ran it; empty if unknown
-  std::string detail;                 // one line: "SIGSEGV in fork (op 3) of model"
-  std::string output;                 // the last part of stderr
+  Signature signature;               // empty text if ok
+  uint32_t op = RunProgress::kIdle;  // the operation it happened in
+  std::string impl;                  // the implementation that ran it; empty if unknown
+  std::string detail;                // one line: "SIGSEGV in fork (op 3) of model"
+  std::string output;                // the last part of stderr
 
   bool ok() const { return kind == Kind::kOk; }
 };
 // "ok", "finding", "crash", "sanitizer", "bug", "hang", "exit".
 const char* IsolatedKindName(IsolatedOutcome::Kind kind);
 
-// Runs `program` in lockstep on what `make` makes of `specs`, in a child. An error is a child that could
-// not be started, or what `make` gives.
+// Runs `program` in lockstep on what `make` makes of `specs`, in a child. An error is a child that
+// could not be started, or what `make` gives.
 absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, std::string_view specs,
-                                            const ContestantsFactory& make, const RunOptions& options,
-                                            const IsolateLimits& limits);
-// The same with implementations made before. Those of this process stay as they are: the child runs on
-// its copy.
+                                            const ContestantsFactory& make,
+                                            const RunOptions& options, const IsolateLimits& limits);
+// The same with implementations made before. Those of this process stay as they are: the child runs
+// on its copy.
 absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, Lockstep& lockstep,
                                             const RunOptions& options, const IsolateLimits& limits);
 
-// What the end of a child that ran `program` means; also for supervisors that watch a process of their
-// own and have its Beacon. `leaders` are the names of Contestants::leaders. Not for kReturned.
+// What the end of a child that ran `program` means; also for supervisors that watch a process of
+// their own and have its Beacon. `leaders` are the names of Contestants::leaders. Not for
+// kReturned.
 IsolatedOutcome Attribute(const ChildEnd& end, const Program& program,
                           const std::vector<std::string>& leaders);
 

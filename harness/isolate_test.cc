@@ -126,7 +126,8 @@ TEST(IsolateTest, UncaughtExceptionDoesNotReachTheParentsFrames) {
 
 TEST(IsolateTest, SanitizerReportIsRead) {
   const IsolatedOutcome outcome = RunToy([](ToyMachine::Event&) {
-    fprintf(stderr, "==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x602 at pc 0x4f\n");
+    fprintf(stderr,
+            "==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x602 at pc 0x4f\n");
     _exit(1);
   });
   EXPECT_EQ(outcome.kind, Kind::kSanitizer);
@@ -202,12 +203,11 @@ TEST(IsolateTest, ScribbledMemoryStaysInTheChild) {
 }
 
 TEST(IsolateTest, MakersErrorIsGivenBack) {
-  const auto outcome = RunIsolated(
-      Parsed(kProgram), "nonsense",
-      [](std::string_view) -> absl::StatusOr<Contestants> {
-        return absl::InvalidArgumentError("no such implementation");
-      },
-      RunOptions(), {});
+  const auto outcome = RunIsolated(Parsed(kProgram), "nonsense",
+                                   [](std::string_view) -> absl::StatusOr<Contestants> {
+                                     return absl::InvalidArgumentError("no such implementation");
+                                   },
+                                   RunOptions(), {});
   EXPECT_EQ(outcome.status().message(), "no such implementation");
 }
 

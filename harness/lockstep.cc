@@ -32,7 +32,8 @@ void AddAnswer(RelationId id, std::string a, std::string b, CompareResult* out) 
 }
 
 std::string ChoiceText(const Choice& c) {
-  return absl::StrCat(ChoiceName(c.kind), "(a=", c.a, " b=", c.b, " c=", static_cast<uint32_t>(c.c), ")");
+  return absl::StrCat(ChoiceName(c.kind), "(a=", c.a, " b=", c.b, " c=", static_cast<uint32_t>(c.c),
+                      ")");
 }
 
 std::string BadDigest(const Implementation& impl) {
@@ -45,11 +46,16 @@ std::string InvariantName(const std::string& text) { return text.substr(0, text.
 
 const char* RunOutcomeName(RunOutcome outcome) {
   switch (outcome) {
-    case RunOutcome::ok: return "ok";
-    case RunOutcome::divergence: return "divergence";
-    case RunOutcome::invariant: return "invariant";
-    case RunOutcome::expectation: return "expectation";
-    case RunOutcome::harness_fault: return "harness_fault";
+    case RunOutcome::ok:
+      return "ok";
+    case RunOutcome::divergence:
+      return "divergence";
+    case RunOutcome::invariant:
+      return "invariant";
+    case RunOutcome::expectation:
+      return "expectation";
+    case RunOutcome::harness_fault:
+      return "harness_fault";
   }
   return "?";
 }
@@ -105,9 +111,9 @@ RunOutcome Lockstep::Run(const Program& program, const RunOptions& options, RunR
     RunOp(program, i, options.progress);
     Account(program.ops[i], out);
     if (options.observer != nullptr) options.observer->OnOp(*this, program, i);
-    const bool at_end = i + 1 == n && options.full_at_end_every != 0 &&
-                        (options.full_at_end_every == 1 ||
-                         out->last_digest % options.full_at_end_every == 0);
+    const bool at_end =
+        i + 1 == n && options.full_at_end_every != 0 &&
+        (options.full_at_end_every == 1 || out->last_digest % options.full_at_end_every == 0);
     const bool full = at_end || program.ops[i].code == Opcode::check ||
                       (options.full_every != 0 && (i + 1) % options.full_every == 0);
     if (full || !OpLooksEqual()) {
@@ -145,7 +151,8 @@ void Lockstep::RunOp(const Program& program, uint32_t i, RunProgress* progress) 
   const Op& op = program.ops[i];
   OpContext ctx;
   ctx.op_index = i;
-  ctx.result_handle = next_handle_[static_cast<size_t>(kResultKind[static_cast<size_t>(op.code)])]++;
+  ctx.result_handle =
+      next_handle_[static_cast<size_t>(kResultKind[static_cast<size_t>(op.code)])]++;
   ctx.cpu = op.cpu;
   ctx.thread = op.thread;
   for (size_t s = 0; s < sides_.size(); ++s) {
@@ -184,8 +191,8 @@ void Lockstep::Account(const Op& op, RunResult* out) {
   record.result = first.result;
   if (record.supported) {
     record.effect = first.digest != first.digest_before || first.result.data != 0;
-    const size_t err = std::min<size_t>(static_cast<uint32_t>(first.result.err),
-                                        LockstepCounters::kErrnos - 1);
+    const size_t err =
+        std::min<size_t>(static_cast<uint32_t>(first.result.err), LockstepCounters::kErrnos - 1);
     ++counters_->outcomes[static_cast<size_t>(op.code)][err];
     out->last_digest = first.digest;
   } else {
@@ -196,7 +203,8 @@ void Lockstep::Account(const Op& op, RunResult* out) {
   out->ops.push_back(record);
 }
 
-// The opponent of a side without a reference: the first leader before it that is still compared, or -1.
+// The opponent of a side without a reference: the first leader before it that is still compared, or
+// -1.
 int Lockstep::Opponent(size_t s) const {
   for (size_t i = 0; i < s; ++i) {
     if (!sides_[i]->skipped) return static_cast<int>(i);
@@ -206,7 +214,8 @@ int Lockstep::Opponent(size_t s) const {
 
 Implementation& Lockstep::OpponentOf(size_t s) const {
   Side& side = *sides_[s];
-  return side.reference != nullptr ? *side.reference : *sides_[static_cast<size_t>(Opponent(s))]->leader;
+  return side.reference != nullptr ? *side.reference
+                                   : *sides_[static_cast<size_t>(Opponent(s))]->leader;
 }
 
 bool Lockstep::OpLooksEqual() const {
@@ -238,11 +247,11 @@ void Lockstep::JudgeAnswers(size_t s, CompareResult* out) const {
     AddAnswer(RelationId::kchoice_left_over, "no such choice", ChoiceText(log.next()), out);
   }
   if (log.overflow()) {
-    AddAnswer(RelationId::kchoice_overflow, absl::StrCat("at most ", ChoiceLog::kCapacity), "more", out);
+    AddAnswer(RelationId::kchoice_overflow, absl::StrCat("at most ", ChoiceLog::kCapacity), "more",
+              out);
   }
-  const OpResult& a = side.reference != nullptr
-                          ? side.reference_result
-                          : sides_[static_cast<size_t>(Opponent(s))]->result;
+  const OpResult& a = side.reference != nullptr ? side.reference_result
+                                                : sides_[static_cast<size_t>(Opponent(s))]->result;
   const OpResult& b = side.result;
   if (a.err != b.err) AddAnswer(RelationId::kresult_err, ErrnoText(a.err), ErrnoText(b.err), out);
   if (a.value != b.value) {
@@ -264,8 +273,9 @@ bool Lockstep::Judge(size_t s, CompareResult* result, State* a, State* b, std::s
     return true;
   }
   Implementation& opponent = OpponentOf(s);
-  const Digest digest_a =
-      side.reference != nullptr ? side.reference_digest : sides_[static_cast<size_t>(Opponent(s))]->digest;
+  const Digest digest_a = side.reference != nullptr
+                              ? side.reference_digest
+                              : sides_[static_cast<size_t>(Opponent(s))]->digest;
   opponent.Snapshot(a);
   side.leader->Snapshot(b);
   const Digest real_a = DigestOf(*a), real_b = DigestOf(*b);
@@ -343,12 +353,16 @@ void Lockstep::FillDivergence(const Program& program, uint32_t i, RunResult* out
     }
     d.results.push_back({side->leader->info().name, side->result});
   }
+  if (d.compare.diffs.empty()) {  // it did differ a moment ago
+    Fault(i, "snapshot: an implementation gives another snapshot when asked twice", out);
+    return;
+  }
   FillPartition(dissents, &d);
   const FieldDiff& worst = d.compare.diffs.front();
   d.relation = worst.name();
-  d.message = absl::StrCat(d.relation, " of ", worst.where, " after op ", i, " ",
-                           PrintOpAt(program, i), ": ", d.name_a, " has ", worst.a, ", ", d.name_b,
-                           " has ", worst.b);
+  d.message =
+      absl::StrCat(d.relation, " of ", worst.where, " after op ", i, " ", PrintOpAt(program, i),
+                   ": ", d.name_a, " has ", worst.a, ", ", d.name_b, " has ", worst.b);
   out->message = d.message;
 }
 
@@ -362,20 +376,22 @@ bool Lockstep::SameAnswer(size_t s, size_t t) {
 }
 
 void Lockstep::FillPartition(const std::vector<bool>& dissents, Divergence* out) {
-  // Leaders that agree with their reference are one group, also where they chose differently; the others
-  // are grouped by what they answered and by their states.
+  // Leaders that agree with their reference are one group, also where they chose differently; the
+  // others are grouped by what they answered and by their states.
   std::vector<std::string> agreeing;
   std::vector<std::vector<size_t>> groups;
   for (size_t s = 0; s < sides_.size(); ++s) {
     const Side& side = *sides_[s];
     if (side.skipped) continue;
-    if (side.reference != nullptr && agreeing.empty()) agreeing.push_back(side.reference->info().name);
+    if (side.reference != nullptr && agreeing.empty())
+      agreeing.push_back(side.reference->info().name);
     if (!dissents[s]) {
       agreeing.push_back(side.leader->info().name);
       continue;
     }
-    const auto same = std::find_if(groups.begin(), groups.end(),
-                                   [&](const std::vector<size_t>& g) { return SameAnswer(g[0], s); });
+    const auto same = std::find_if(groups.begin(), groups.end(), [&](const std::vector<size_t>& g) {
+      return SameAnswer(g[0], s);
+    });
     if (same != groups.end()) {
       same->push_back(s);
     } else {
@@ -421,7 +437,8 @@ bool Lockstep::CheckInvariants(const Program& program, uint32_t i, RunResult* ou
 bool Lockstep::CheckExpectations(const Program& program, uint32_t i, size_t* next, RunResult* out) {
   const Side& side = *sides_[0];
   bool have_state = false;
-  for (; *next < program.expectations.size() && program.expectations[*next].op_index <= i; ++*next) {
+  for (; *next < program.expectations.size() && program.expectations[*next].op_index <= i;
+       ++*next) {
     const Expectation& e = program.expectations[*next];
     if (e.op_index < i || side.skipped) continue;
     if (ExpectsState(e.text) && !have_state) {
@@ -431,8 +448,8 @@ bool Lockstep::CheckExpectations(const Program& program, uint32_t i, size_t* nex
     }
     const ExpectationResult r = EvaluateExpectation(e.text, side.result, scratch_b_);
     if (r.verdict == ExpectationVerdict::holds) continue;
-    std::string message = absl::StrCat(e.line != 0 ? absl::StrCat("line ", e.line, ": ") : "", "`", e.text,
-                                       "` after op ", i, " ", PrintOpAt(program, i), " on ",
+    std::string message = absl::StrCat(e.line != 0 ? absl::StrCat("line ", e.line, ": ") : "", "`",
+                                       e.text, "` after op ", i, " ", PrintOpAt(program, i), " on ",
                                        side.leader->info().name, ": ", r.message);
     if (r.verdict == ExpectationVerdict::malformed) return Fault(i, std::move(message), out);
     out->outcome = RunOutcome::expectation;

@@ -1,12 +1,13 @@
 // Lockstep: runs one program on several implementations and stops where they first disagree.
 //
-// Every implementation but the reference is a leader. With a reference in the list each leader has a
-// reference of its own, which runs every operation after it and follows its choices. After each operation
-// the results and the digests are compared; only where digests differ, at samples, at `check` and at the
-// end are full snapshots taken, and those decide. Lockstep knows nothing of what the operations do.
+// Every implementation but the reference is a leader. With a reference in the list each leader has
+// a reference of its own, which runs every operation after it and follows its choices. After each
+// operation the results and the digests are compared; only where digests differ, at samples, at
+// `check` and at the end are full snapshots taken, and those decide. Lockstep knows nothing of what
+// the operations do.
 //
-// A run costs the operations, two digests an operation and leader, and the samples; after the first runs
-// nothing is allocated unless something is wrong.
+// A run costs the operations, two digests an operation and leader, and the samples; after the first
+// runs nothing is allocated unless something is wrong.
 #ifndef MMDIFF_HARNESS_LOCKSTEP_H_
 #define MMDIFF_HARNESS_LOCKSTEP_H_
 
@@ -28,13 +29,13 @@ namespace mmdiff {
 // Who takes part in a run; registry.h makes it from specs.
 struct Contestants {
   std::vector<std::unique_ptr<Implementation>> leaders;
-  // references[i] follows leaders[i]. Empty: no reference takes part, and the leaders are compared with
-  // leaders[0] directly. A lone reference is its own leader.
+  // references[i] follows leaders[i]. Empty: no reference takes part, and the leaders are compared
+  // with leaders[0] directly. A lone reference is its own leader.
   std::vector<std::unique_ptr<Implementation>> references;
 };
 
-// Where a run is, written as it goes, so that a parent process can say which operation crashed or hangs.
-// May lie in shared memory.
+// Where a run is, written as it goes, so that a parent process can say which operation crashed or
+// hangs. May lie in shared memory.
 struct RunProgress {
   static constexpr uint32_t kIdle = 0xffffffff;
   std::atomic<uint32_t> op_index{kIdle};
@@ -55,11 +56,12 @@ class RunObserver {
 };
 
 struct RunOptions {
-  // Full snapshots, comparison, invariants and the check of digests every so many operations; 0: never.
+  // Full snapshots, comparison, invariants and the check of digests every so many operations; 0:
+  // never.
   uint32_t full_every = 64;
   // The same at the end of one program in so many, picked by its last digest; 1: always, 0: never.
   uint32_t full_at_end_every = 1;
-  bool check_invariants = true;    // at the samples above
+  bool check_invariants = true;     // at the samples above
   bool check_expectations = false;  // evaluate Program::expectations
   // Run only so many operations of the program; the end of the prefix is the end of the run.
   uint32_t max_ops = 0xffffffff;
@@ -96,8 +98,8 @@ struct Divergence {
   std::string message;   // one line
   std::vector<std::vector<std::string>> partition;  // groups of implementations that agree, sorted
   std::vector<NamedResult> results;                 // of this operation, all implementations
-  // The two sides that differ first: `name_a` is the reference if there is one. For a broken invariant
-  // both are the implementation that broke it.
+  // The two sides that differ first: `name_a` is the reference if there is one. For a broken
+  // invariant both are the implementation that broke it.
   std::string name_a, name_b;
   CompareResult compare;
   State state_a, state_b;  // canonical, after the operation
@@ -106,15 +108,15 @@ struct Divergence {
 // What one operation did, on the first leader.
 struct OpRecord {
   OpResult result;
-  bool effect = false;     // changed the state or returned data
+  bool effect = false;  // changed the state or returned data
   bool supported = true;
 };
 
 struct RunResult {
   RunOutcome outcome = RunOutcome::ok;
-  std::string message;     // empty if ok; else one line
-  uint32_t op_index = 0;   // of the operation where it went wrong
-  Divergence divergence;   // for divergence and invariant
+  std::string message;        // empty if ok; else one line
+  uint32_t op_index = 0;      // of the operation where it went wrong
+  Divergence divergence;      // for divergence and invariant
   std::vector<OpRecord> ops;  // those that ran
   uint32_t ops_run = 0;
   uint32_t ops_with_effect = 0;
@@ -144,8 +146,8 @@ class Lockstep {
   explicit Lockstep(Contestants contestants);
   ~Lockstep();
 
-  // Runs `program` from an empty machine until it ends or something is wrong; fills `out` (cleared first)
-  // and returns out->outcome. The program must be valid (fixed up or parsed).
+  // Runs `program` from an empty machine until it ends or something is wrong; fills `out` (cleared
+  // first) and returns out->outcome. The program must be valid (fixed up or parsed).
   RunOutcome Run(const Program& program, const RunOptions& options, RunResult* out);
 
   // The implementations, for observers and tools.

@@ -18,7 +18,8 @@ using testing::HasSubstr;
 using Call = FakeImplementation::Call;
 
 constexpr char kProgram[] =
-    "m0 = mm\nmap m0 0x40 4 rw anon\nwrite m0 0x40 2\nm1 = fork m0\nwrite m1 0x40 1\nread m0 0x40 2\n";
+    "m0 = mm\nmap m0 0x40 4 rw anon\nwrite m0 0x40 2\nm1 = fork m0\nwrite m1 0x40 1\nread m0 0x40 "
+    "2\n";
 
 Program Parse(const std::string& text) {
   auto program = ParseText(text, {.file_name = "", .snippet = true});
@@ -38,7 +39,8 @@ RunOptions Fast() {
   return o;
 }
 
-RunResult RunOn(Contestants contestants, const RunOptions& options, const std::string& text = kProgram) {
+RunResult RunOn(Contestants contestants, const RunOptions& options,
+                const std::string& text = kProgram) {
   Lockstep lockstep(std::move(contestants));
   RunResult result;
   lockstep.Run(Parse(text), options, &result);
@@ -63,7 +65,8 @@ TEST(Lockstep, SamplesAsOftenAsAsked) {
   o = Fast();
   o.full_at_end_every = 1;
   EXPECT_EQ(RunOn(FakeContestants({{"fake", nullptr}}), o).full_compares, 1u);
-  EXPECT_EQ(RunOn(FakeContestants({{"fake", nullptr}}), Fast(), std::string(kProgram) + "check\n").full_compares,
+  EXPECT_EQ(RunOn(FakeContestants({{"fake", nullptr}}), Fast(), std::string(kProgram) + "check\n")
+                .full_compares,
             1u);
 }
 
@@ -88,7 +91,8 @@ TEST(Lockstep, FindsADivergenceInTheState) {
 
 TEST(Lockstep, FindsADivergenceInEachPartOfAResult) {
   const auto run = [](auto change) {
-    return RunOn(FakeContestants({{"fake", [=](Call& c) {
+    return RunOn(FakeContestants({{"fake",
+                                   [=](Call& c) {
                                      if (c.code == Opcode::read) change(c.result);
                                    }}}),
                  Fast());
@@ -105,9 +109,11 @@ TEST(Lockstep, FindsADivergenceInEachPartOfAResult) {
 }
 
 TEST(Lockstep, ReportsThePartition) {
-  RunResult r = RunOn(FakeContestants({{"a", nullptr}, {"b", KeepWrite}, {"c", KeepWrite}}), Fast());
+  RunResult r =
+      RunOn(FakeContestants({{"a", nullptr}, {"b", KeepWrite}, {"c", KeepWrite}}), Fast());
   ASSERT_EQ(r.outcome, RunOutcome::divergence);
-  EXPECT_THAT(r.divergence.partition, ElementsAre(ElementsAre("reference", "a"), ElementsAre("b", "c")));
+  EXPECT_THAT(r.divergence.partition,
+              ElementsAre(ElementsAre("reference", "a"), ElementsAre("b", "c")));
   EXPECT_EQ(r.divergence.name_b, "b");
 
   const auto drop_dirty = [](Call& c) {
@@ -166,7 +172,8 @@ TEST(Lockstep, ReportsFoliosNumberedDifferently) {
 
 TEST(Lockstep, ReportsABrokenInvariantOfEitherSide) {
   const auto broken = [](Call& c) {
-    if (c.code == Opcode::fork) c.self.invariant = "refcount: folio 0 has 2 references, its holders add up to 1";
+    if (c.code == Opcode::fork)
+      c.self.invariant = "refcount: folio 0 has 2 references, its holders add up to 1";
   };
   RunResult r = RunOn(FakeContestants({{"fake", broken}}), RunOptions::Thorough());
   ASSERT_EQ(r.outcome, RunOutcome::invariant);
@@ -195,7 +202,8 @@ TEST(Lockstep, ReferenceFollowsTheChoicesOfItsLeader) {
     EXPECT_EQ(choice->b, c.arg[1]);
     c.context.choices->Take();
   };
-  const RunResult r = RunOn(FakeContestants({{"a", RecordOrder}, {"b", RecordOrder}}, follow), Fast());
+  const RunResult r =
+      RunOn(FakeContestants({{"a", RecordOrder}, {"b", RecordOrder}}, follow), Fast());
   EXPECT_EQ(r.outcome, RunOutcome::ok) << r.message;
 }
 
@@ -207,7 +215,8 @@ TEST(Lockstep, BrokenChoicesAreDivergences) {
   EXPECT_THAT(r.message, HasSubstr("FaultOrder(a=0 b=64 c=0)"));
 
   const auto refuse = [](Call& c) {
-    if (c.code == Opcode::write) c.context.choices->Refuse(ChoiceKind::kFaultOrder, "no such order");
+    if (c.code == Opcode::write)
+      c.context.choices->Refuse(ChoiceKind::kFaultOrder, "no such order");
   };
   r = RunOn(FakeContestants({{"fake", nullptr}}, refuse), Fast());
   EXPECT_EQ(r.divergence.relation, "choice.refused");
@@ -215,7 +224,8 @@ TEST(Lockstep, BrokenChoicesAreDivergences) {
 
   const auto flood = [](Call& c) {
     if (c.code != Opcode::read || c.context.choices->following()) return;
-    for (size_t i = 0; i <= ChoiceLog::kCapacity; ++i) c.context.choices->Record(ChoiceKind::kVisit, 0);
+    for (size_t i = 0; i <= ChoiceLog::kCapacity; ++i)
+      c.context.choices->Record(ChoiceKind::kVisit, 0);
   };
   const auto take_all = [](Call& c) {
     while (c.context.choices->Peek(ChoiceKind::kVisit) != nullptr) c.context.choices->Take();
@@ -239,7 +249,8 @@ TEST(Lockstep, UnsupportedLeavesTheComparison) {
 TEST(Lockstep, CountsOutcomesAndEffects) {
   Lockstep lockstep(FakeContestants({{"fake", nullptr}}));
   RunResult r;
-  const Program p = Parse("m0 = mm\nread m0 0x40 1\nread m0 0x40 1\nlock m0 0x40 1\nmap m0 0x40 1 rw anon\n");
+  const Program p =
+      Parse("m0 = mm\nread m0 0x40 1\nread m0 0x40 1\nlock m0 0x40 1\nmap m0 0x40 1 rw anon\n");
   lockstep.Run(p, Fast(), &r);
   lockstep.Run(p, Fast(), &r);
   const LockstepCounters& c = lockstep.counters();
@@ -298,10 +309,13 @@ TEST(Lockstep, ChecksExpectations) {
     return RunOn(FakeContestants({{"fake", nullptr}}), o,
                  "m0 = mm\nmap m0 0x40 4 rw anon\nwrite m0 0x40 2  " + tail);
   };
-  EXPECT_EQ(run("# => ok 2\n#? m0 0x40 present write content=0x300000040 refcount=1\n").outcome, RunOutcome::ok);
+  EXPECT_EQ(run("# => ok 2\n#? m0 0x40 present write content=0x300000040 refcount=1\n").outcome,
+            RunOutcome::ok);
   RunResult r = run("# => EFAULT\n");
   EXPECT_EQ(r.outcome, RunOutcome::expectation);
-  EXPECT_THAT(r.message, HasSubstr("line 3: `=> EFAULT` after op 2 write m0 0x40 2 on fake: it answered ok 2"));
+  EXPECT_THAT(
+      r.message,
+      HasSubstr("line 3: `=> EFAULT` after op 2 write m0 0x40 2 on fake: it answered ok 2"));
   r = run("\n#? m0 0x40 present !dirty\n");
   EXPECT_EQ(r.outcome, RunOutcome::expectation);
   EXPECT_THAT(r.message, HasSubstr("expected no dirty"));

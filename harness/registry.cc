@@ -38,7 +38,8 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeImplementation(std::string_v
   for (const KnownImplementation& k : KnownImplementations()) names.push_back(k.name);
   std::string list;
   for (const std::string_view n : names) Append(&list, list.empty() ? "" : ", ", n);
-  return Invalid("no implementation is called '", name, "'", DidYouMean(name, names), "; known are ", list);
+  return Invalid("no implementation is called '", name, "'", DidYouMean(name, names),
+                 "; known are ", list);
 }
 
 absl::StatusOr<std::vector<std::string>> SplitSpecs(std::string_view specs) {
@@ -52,8 +53,8 @@ absl::StatusOr<std::vector<std::string>> SplitSpecs(std::string_view specs) {
     if (token[0] != '-' && token[0] != '+') {
       out.emplace_back(token);
     } else if (out.empty() || out.back().find(':') == std::string::npos) {
-      return Invalid("the switch '", token, "' in '", specs, "' follows no implementation: write 'model:", token,
-                     "'");
+      return Invalid("the switch '", token, "' in '", specs,
+                     "' follows no implementation: write 'model:", token, "'");
     } else {
       Append(&out.back(), ",", token);
     }
@@ -72,7 +73,8 @@ absl::StatusOr<Contestants> MakeAll(std::string_view specs) {
     if (!(*impl)->info().is_reference) {
       out.leaders.push_back(*std::move(impl));
     } else if (reference != nullptr) {
-      return Invalid("'", specs, "' names the reference twice: it has nothing to differ in from itself");
+      return Invalid("'", specs,
+                     "' names the reference twice: it has nothing to differ in from itself");
     } else {
       reference = *std::move(impl);
     }

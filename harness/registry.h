@@ -1,9 +1,9 @@
 // Registry: implementations by name.
 //
-// A spec is "reference", "model", or "model:-switch,-switch2" (each switch off; +switch turns one on). A
-// list of specs is separated by commas; a token that starts with - or + belongs to the spec before it, so
-// "reference,model:-a,-b,model" names three. This is the only file that knows which implementations exist;
-// it runs nothing. Making one costs its construction.
+// A spec is "reference", "model", or "model:-switch,-switch2" (each switch off; +switch turns one
+// on). A list of specs is separated by commas; a token that starts with - or + belongs to the spec
+// before it, so "reference,model:-a,-b,model" names three. This is the only file that knows which
+// implementations exist; it runs nothing. Making one costs its construction.
 #ifndef MMDIFF_HARNESS_REGISTRY_H_
 #define MMDIFF_HARNESS_REGISTRY_H_
 
@@ -31,13 +31,13 @@ const std::vector<KnownImplementation>& KnownImplementations();
 // An implementation by spec. Error: InvalidArgument, naming the nearest known name or switch.
 absl::StatusOr<std::unique_ptr<Implementation>> MakeImplementation(std::string_view spec);
 
-// Splits "reference,model:-a,-b" into its specs. Error: InvalidArgument for an empty spec, or a switch
-// with no spec before it.
+// Splits "reference,model:-a,-b" into its specs. Error: InvalidArgument for an empty spec, or a
+// switch with no spec before it.
 absl::StatusOr<std::vector<std::string>> SplitSpecs(std::string_view specs);
 
-// Everything a Lockstep needs to run `specs`. If "reference" is among them, every other implementation
-// gets a reference of its own to follow its choices. Error: as MakeImplementation; also for "reference"
-// given twice.
+// Everything a Lockstep needs to run `specs`. If "reference" is among them, every other
+// implementation gets a reference of its own to follow its choices. Error: as MakeImplementation;
+// also for "reference" given twice.
 absl::StatusOr<Contestants> MakeAll(std::string_view specs);
 
 }  // namespace mmdiff

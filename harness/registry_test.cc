@@ -41,8 +41,10 @@ TEST(MakeImplementation, NamesWhatWasProbablyMeant) {
   EXPECT_THAT(MakeImplementation("modle").status().message(), HasSubstr("did you mean 'model'"));
   EXPECT_THAT(MakeImplementation("x").status().message(), HasSubstr("known are reference, model"));
   EXPECT_THAT(MakeImplementation("reference:-a").status().message(), HasSubstr("no switches"));
-  EXPECT_THAT(MakeImplementation("model:").status().message(), HasSubstr("no switch after the colon"));
-  EXPECT_THAT(MakeImplementation("model:-no_such_switch").status().message(), HasSubstr("no_such_switch"));
+  EXPECT_THAT(MakeImplementation("model:").status().message(),
+              HasSubstr("no switch after the colon"));
+  EXPECT_THAT(MakeImplementation("model:-no_such_switch").status().message(),
+              HasSubstr("no_such_switch"));
 }
 
 TEST(MakeImplementation, EverySwitchOfTheModelCanBeTurnedOff) {

@@ -32,7 +32,8 @@ std::string ToGtest(const Program& program, const ReproInfo& info) {
   std::string out;
   if (!info.signature.empty()) Append(&out, "// ", OneLine(info.signature), "\n");
   if (!info.summary.empty()) Append(&out, "// ", OneLine(info.summary), "\n");
-  Append(&out, R"cc(// Fails as long as the implementations disagree. Link with mmdiff_registry and gtest_main.
+  Append(&out, R"cc(// Fails as long as the implementations disagree. Link with mmdiff_registry and
+                    // gtest_main.
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -40,25 +41,27 @@ std::string ToGtest(const Program& program, const ReproInfo& info) {
 #include "harness/registry.h"
 #include "program/text.h"
 
-namespace {
+                    namespace {
 
-constexpr char kProgram[] = R"mmdiff()cc",
-         PrintText(program), ")mmdiff\";\n\nTEST(MmdiffRepro, ", info.test_name, R"cc() {
-  auto program = mmdiff::ParseText(kProgram);
-  ASSERT_TRUE(program.ok()) << program.status();
+                    constexpr char kProgram[] = R"mmdiff()cc",
+         PrintText(program), ")mmdiff\";\n\nTEST(MmdiffRepro, ", info.test_name,
+         R"cc(              ) {
+                              auto program = mmdiff::ParseText(kProgram);
+                              ASSERT_TRUE(program.ok()) << program.status();
   auto contestants = mmdiff::MakeAll(")cc",
          info.specs, R"cc(");
-  ASSERT_TRUE(contestants.ok()) << contestants.status();
-  mmdiff::Lockstep lockstep(*std::move(contestants));
-  mmdiff::RunOptions options = mmdiff::RunOptions::Thorough();
-  options.check_expectations = true;
-  mmdiff::RunResult result;
-  lockstep.Run(*program, options, &result);
-  EXPECT_EQ(result.outcome, mmdiff::RunOutcome::ok) << result.message;
-}
+                              ASSERT_TRUE(contestants.ok())
+                              << contestants.status();
+                          mmdiff::Lockstep lockstep(*std::move(contestants));
+                          mmdiff::RunOptions options = mmdiff::RunOptions::Thorough();
+                          options.check_expectations = true;
+                          mmdiff::RunResult result;
+                          lockstep.Run(*program, options, &result);
+                          EXPECT_EQ(result.outcome, mmdiff::RunOutcome::ok) << result.message;
+                          }
 
-}  // namespace
-)cc");
+                          }  // namespace
+  )cc");
   return out;
 }
 

@@ -1,7 +1,8 @@
 // Repro: the same program in forms that can be handed to somebody.
 //
-// Text for mmdiff itself, a GoogleTest that fails as long as the bug is there, and a stand-alone C program
-// that makes the same system calls on a real kernel. Pure functions of the program; O(size of the output).
+// Text for mmdiff itself, a GoogleTest that fails as long as the bug is there, and a stand-alone C
+// program that makes the same system calls on a real kernel. Pure functions of the program; O(size
+// of the output).
 #ifndef MMDIFF_HARNESS_REPRO_H_
 #define MMDIFF_HARNESS_REPRO_H_
 
@@ -22,13 +23,14 @@ struct ReproInfo {
 // The program as text with a header comment. Parses back to the same program.
 std::string ToText(const Program& program, const ReproInfo& info);
 
-// A source file for GoogleTest: parses the program, runs it on `info.specs` and asserts that all agree.
-// Link it with mmdiff_registry and gtest_main.
+// A source file for GoogleTest: parses the program, runs it on `info.specs` and asserts that all
+// agree. Link it with mmdiff_registry and gtest_main.
 std::string ToGtest(const Program& program, const ReproInfo& info);
 
-// A C program of Linux system calls, one child process per mm, driven in the program's order. It prints the
-// result of each operation and the pagemap of the arena after it. Operations without a system call become
-// comments that say what they would need. Builds with: gcc -Wall -Wextra -Werror.
+// A C program of Linux system calls, one child process per mm, driven in the program's order. It
+// prints the result of each operation and the pagemap of the arena after it. Operations without a
+// system call become comments that say what they would need. Builds with: gcc -Wall -Wextra
+// -Werror.
 std::string ToC(const Program& program, const ReproInfo& info);
 
 // What ToC does with an operation: the system call it uses, or why there is none.

@@ -54,7 +54,9 @@ class Directory {
     path = mkdtemp(name.data()) != nullptr ? name : "";
   }
   ~Directory() { std::filesystem::remove_all(path); }
-  void Write(const std::string& name, const std::string& text) const { std::ofstream(path + "/" + name) << text; }
+  void Write(const std::string& name, const std::string& text) const {
+    std::ofstream(path + "/" + name) << text;
+  }
   std::string path;
 };
 
@@ -102,7 +104,8 @@ TEST(Repro, GtestIsAsItWas) { ExpectGolden("repro_test.cc.txt", ToGtest(Parse(kP
 TEST(Repro, GtestCompiles) {
   const Directory dir;
   dir.Write("repro_test.cc", ToGtest(Parse(kProgram), Info()));
-  EXPECT_EQ(Shell("g++ -std=c++20 -Wall -Wextra -Werror -Wno-unused-parameter -fsyntax-only -I " MMDIFF_SOURCE_DIR " " +
+  EXPECT_EQ(Shell("g++ -std=c++20 -Wall -Wextra -Werror -Wno-unused-parameter -fsyntax-only "
+                  "-I " MMDIFF_SOURCE_DIR " " +
                   dir.path + "/repro_test.cc"),
             "");
 }
@@ -115,13 +118,15 @@ TEST(Repro, CCompilesWithoutWarningsAndRunsTheProgram) {
   ASSERT_EQ(Shell("cd " + dir.path + " && gcc -Wall -Wextra -Werror -o repro repro.c"), "");
   const std::string out = Shell("cd " + dir.path + " && timeout 60 ./repro");
   EXPECT_THAT(out, HasSubstr("5 write m0 0x40 2\n  => ok 2\n")) << out;
-  // Values of both processes, as a lockstep run folds them: the child's write is not seen by its parent.
+  // Values of both processes, as a lockstep run folds them: the child's write is not seen by its
+  // parent.
   uint64_t parent = FoldData(FoldData(0, StoredValue(5, 0x40)), StoredValue(5, 0x41));
   uint64_t file = FoldData(FoldData(0, FileValue(0, 2)), FileValue(0, 3));
   uint64_t shared = FoldData(0, StoredValue(10, 0x60));
   const auto read = [](const char* op, int pages, uint64_t data) {
     char text[120];
-    snprintf(text, sizeof(text), "%s\n  => ok %d data=%016lx\n", op, pages, static_cast<unsigned long>(data));
+    snprintf(text, sizeof(text), "%s\n  => ok %d data=%016lx\n", op, pages,
+             static_cast<unsigned long>(data));
     return std::string(text);
   };
   EXPECT_THAT(out, HasSubstr(read("8 read m0 0x40 2", 2, parent)));
@@ -131,8 +136,10 @@ TEST(Repro, CCompilesWithoutWarningsAndRunsTheProgram) {
   EXPECT_THAT(out, HasSubstr("16 read m1 0x40 1\n  => No such process\n"));
   EXPECT_THAT(out, HasSubstr("17 map m0 0x40 1 rw\n  => File exists\n"));
   EXPECT_THAT(out, HasSubstr("19 read m0 0x40 1\n  => Bad address\n"));
-  EXPECT_THAT(out, HasSubstr("6 m1 = fork m0\n  => ok\n  m0 0x40-0x41 present\n  m1 0x40-0x41 present\n"));
-  EXPECT_THAT(out, HasSubstr("7 write m1 0x40 1 @cpu1\n  => ok 1\n  m1 0x40-0x40 present exclusive\n"));
+  EXPECT_THAT(
+      out, HasSubstr("6 m1 = fork m0\n  => ok\n  m0 0x40-0x41 present\n  m1 0x40-0x41 present\n"));
+  EXPECT_THAT(out,
+              HasSubstr("7 write m1 0x40 1 @cpu1\n  => ok 1\n  m1 0x40-0x40 present exclusive\n"));
 }
 
 // Every operation is either a call of the C program or a comment that says what it would need.

@@ -58,7 +58,8 @@ std::string PartitionSlug(const std::vector<std::vector<std::string>>& partition
 class Classes {
  public:
   void Add(const char* name, bool is = true) {
-    if (is && std::find(names_.begin(), names_.end(), name) == names_.end()) names_.emplace_back(name);
+    if (is && std::find(names_.begin(), names_.end(), name) == names_.end())
+      names_.emplace_back(name);
   }
   std::vector<std::string> Take() {
     std::sort(names_.begin(), names_.end());
@@ -111,11 +112,19 @@ void AddBatch(const State& state, const RecordKey& key, Classes* out) {
 
 void AddObject(const State& state, const RecordKey& key, Classes* out) {
   switch (key.record) {
-    case Record::pte: AddPte(state, key.k0, key.k1, out); break;
-    case Record::tlb: AddPte(state, key.k1, key.k2, out); break;
-    case Record::vma: AddVma(FindVma(state, key.k0, key.k1), out); break;
+    case Record::pte:
+      AddPte(state, key.k0, key.k1, out);
+      break;
+    case Record::tlb:
+      AddPte(state, key.k1, key.k2, out);
+      break;
+    case Record::vma:
+      AddVma(FindVma(state, key.k0, key.k1), out);
+      break;
     case Record::page:
-    case Record::folio: AddFolio(state, key.k0, out); break;
+    case Record::folio:
+      AddFolio(state, key.k0, out);
+      break;
     case Record::batch:
       AddBatch(state, key, out);
       break;
@@ -126,7 +135,8 @@ void AddObject(const State& state, const RecordKey& key, Classes* out) {
         }
       }
       break;
-    default: break;  // processes and statistics are of one class
+    default:
+      break;  // processes and statistics are of one class
   }
 }
 
@@ -197,7 +207,8 @@ std::vector<std::string> ObjectClasses(const Divergence& divergence, const Field
 Signature SignatureOf(const RunResult& result) {
   const Divergence& d = result.divergence;
   switch (result.outcome) {
-    case RunOutcome::ok: return {};
+    case RunOutcome::ok:
+      return {};
     case RunOutcome::divergence: {
       const std::string classes =
           d.compare.diffs.empty() ? "" : JoinParts(ObjectClasses(d, d.compare.diffs.front()), "_");
@@ -228,7 +239,8 @@ Signature CrashSignature(std::string_view signal_name, std::string_view op) {
   return Make({"crash", std::string(signal_name), std::string(op)});
 }
 
-Signature SanitizerSignature(std::string_view sanitizer, std::string_view kind, std::string_view op) {
+Signature SanitizerSignature(std::string_view sanitizer, std::string_view kind,
+                             std::string_view op) {
   // Sanitizers name their findings with dashes, which stay: "heap-use-after-free".
   std::string name;
   for (std::string_view rest = kind; !rest.empty();) {

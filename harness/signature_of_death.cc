@@ -25,7 +25,8 @@ std::string_view Before(std::string_view text, std::string_view ends) {
 std::string WithoutNumbers(std::string_view text) {
   std::string out;
   for (std::string_view rest = text, word; !(word = TakeWord(&rest)).empty();) {
-    if (word.find_first_of("0123456789") == std::string_view::npos) Append(&out, out.empty() ? "" : " ", word);
+    if (word.find_first_of("0123456789") == std::string_view::npos)
+      Append(&out, out.empty() ? "" : " ", word);
   }
   return out;
 }
@@ -42,7 +43,8 @@ std::string Dashed(std::string_view text) {
 // "SEGV on unknown address ...", "requested allocation size ... exceeds".
 std::string AsanKind(std::string_view text) {
   const size_t on = text.find(" on ");
-  std::string_view kind = on == std::string_view::npos ? Before(text, "(0123456789") : text.substr(0, on);
+  std::string_view kind =
+      on == std::string_view::npos ? Before(text, "(0123456789") : text.substr(0, on);
   constexpr std::string_view kAttempting = "attempting ";
   if (kind.substr(0, kAttempting.size()) == kAttempting) kind.remove_prefix(kAttempting.size());
   return Dashed(kind);
@@ -50,15 +52,24 @@ std::string AsanKind(std::string_view text) {
 
 std::string SignalName(int signal) {
   switch (signal) {
-    case SIGSEGV: return "SIGSEGV";
-    case SIGBUS: return "SIGBUS";
-    case SIGILL: return "SIGILL";
-    case SIGFPE: return "SIGFPE";
-    case SIGABRT: return "SIGABRT";
-    case SIGTRAP: return "SIGTRAP";
-    case SIGKILL: return "SIGKILL";
-    case SIGXCPU: return "SIGXCPU";
-    default: return Concat("signal", signal);
+    case SIGSEGV:
+      return "SIGSEGV";
+    case SIGBUS:
+      return "SIGBUS";
+    case SIGILL:
+      return "SIGILL";
+    case SIGFPE:
+      return "SIGFPE";
+    case SIGABRT:
+      return "SIGABRT";
+    case SIGTRAP:
+      return "SIGTRAP";
+    case SIGKILL:
+      return "SIGKILL";
+    case SIGXCPU:
+      return "SIGXCPU";
+    default:
+      return Concat("signal", signal);
   }
 }
 
@@ -77,12 +88,15 @@ Signature SignatureOfDeath(std::string_view stderr_text, int signal, std::string
   // An assertion comes first: under a sanitizer its abort is reported once more, as SEGV or ABRT.
   if (After(stderr_text, "BUG: ", &rest)) return BugSignature(WithoutNumbers(rest), op);
   if (AssertText(stderr_text, &rest)) return BugSignature(rest, op);
-  if (After(stderr_text, "AddressSanitizer: ", &rest)) return SanitizerSignature("asan", AsanKind(rest), op);
-  if (After(stderr_text, "MemorySanitizer: ", &rest)) return SanitizerSignature("msan", AsanKind(rest), op);
+  if (After(stderr_text, "AddressSanitizer: ", &rest))
+    return SanitizerSignature("asan", AsanKind(rest), op);
+  if (After(stderr_text, "MemorySanitizer: ", &rest))
+    return SanitizerSignature("msan", AsanKind(rest), op);
   if (After(stderr_text, "ThreadSanitizer: ", &rest)) {
     return SanitizerSignature("tsan", Dashed(Before(rest, "(")), op);
   }
-  if (After(stderr_text, "LeakSanitizer: ", &rest)) return SanitizerSignature("lsan", Dashed(rest), op);
+  if (After(stderr_text, "LeakSanitizer: ", &rest))
+    return SanitizerSignature("lsan", Dashed(rest), op);
   if (After(stderr_text, "runtime error: ", &rest)) {
     return SanitizerSignature("ubsan", Dashed(WithoutNumbers(Before(rest, ":,'"))), op);
   }

@@ -23,12 +23,14 @@ const R* Search(const std::vector<R>& records, Is is) {
 }
 
 const PageState* PageOf(const State& s, uint32_t folio, uint32_t offset) {
-  return Search(s.pages, [&](const PageState& r) { return r.folio == folio && r.offset == offset; });
+  return Search(s.pages,
+                [&](const PageState& r) { return r.folio == folio && r.offset == offset; });
 }
 
 // An entry with the page it maps, because anon-exclusive and the content belong to the page.
 std::string PteText(const State& s, uint32_t mm, uint32_t vpn) {
-  const PteState* pte = Search(s.ptes, [&](const PteState& r) { return r.mm == mm && r.vpn == vpn; });
+  const PteState* pte =
+      Search(s.ptes, [&](const PteState& r) { return r.mm == mm && r.vpn == vpn; });
   if (pte == nullptr) return kAbsent;
   std::string out = RenderPte(*pte);
   if (const PageState* page = PageOf(s, pte->folio, pte->offset)) {
@@ -39,11 +41,14 @@ std::string PteText(const State& s, uint32_t mm, uint32_t vpn) {
 
 std::string RecordText(const State& s, const RecordKey& k) {
   switch (k.record) {
-    case Record::pte: return PteText(s, k.k0, k.k1);
+    case Record::pte:
+      return PteText(s, k.k0, k.k1);
     case Record::vma: {
-      const auto* r =
-          Search(s.vmas, [&](const VmaState& v) { return v.mm == k.k0 && v.start <= k.k1 && k.k1 < v.end; });
-      return r != nullptr ? absl::StrCat("start=0x", absl::Hex(r->start), " ", RenderVma(*r)) : kAbsent;
+      const auto* r = Search(s.vmas, [&](const VmaState& v) {
+        return v.mm == k.k0 && v.start <= k.k1 && k.k1 < v.end;
+      });
+      return r != nullptr ? absl::StrCat("start=0x", absl::Hex(r->start), " ", RenderVma(*r))
+                          : kAbsent;
     }
     case Record::page: {
       const PageState* r = PageOf(s, k.k0, k.k1);
@@ -64,17 +69,20 @@ std::string RecordText(const State& s, const RecordKey& k) {
       return r != nullptr ? RenderBatch(*r) : kAbsent;
     }
     case Record::tlb: {
-      const auto* r = Search(
-          s.tlbs, [&](const TlbState& t) { return t.cpu == k.k0 && t.mm == k.k1 && t.vpn == k.k2; });
+      const auto* r = Search(s.tlbs, [&](const TlbState& t) {
+        return t.cpu == k.k0 && t.mm == k.k1 && t.vpn == k.k2;
+      });
       return r != nullptr ? RenderTlb(*r) : kAbsent;
     }
     case Record::mm: {
       const auto* r = Search(s.mms, [&](const MmState& m) { return m.id == k.k0; });
       return r != nullptr ? RenderMm(*r) : kAbsent;
     }
-    case Record::stat: return RenderStat(s.stats);
+    case Record::stat:
+      return RenderStat(s.stats);
     case Record::choice:
-    case Record::result: break;
+    case Record::result:
+      break;
   }
   return kAbsent;
 }
@@ -87,7 +95,8 @@ class Sides {
       Implementation& leader = lockstep.leader(i);
       if (leader.info().name == d.name_b && impl[1] == nullptr) {
         impl[1] = &leader;
-        if (lockstep.reference(i) != nullptr && d.name_a != d.name_b) impl[0] = lockstep.reference(i);
+        if (lockstep.reference(i) != nullptr && d.name_a != d.name_b)
+          impl[0] = lockstep.reference(i);
       }
       Implementation* reference = lockstep.reference(i);
       if (impl[1] == nullptr && reference != nullptr && reference->info().name == d.name_b) {
@@ -106,7 +115,8 @@ class Sides {
 // Finds the own numbers of the folio that the canonical key names after operation `at`.
 class FolioFinder : public RunObserver {
  public:
-  FolioFinder(const Sides& pair, uint32_t at, const RecordKey& key) : pair_(pair), at_(at), key_(key) {}
+  FolioFinder(const Sides& pair, uint32_t at, const RecordKey& key)
+      : pair_(pair), at_(at), key_(key) {}
   void OnOp(Lockstep&, const Program&, uint32_t op_index) override {
     if (op_index != at_) return;
     for (size_t side = 0; side < 2; ++side) {
@@ -160,7 +170,8 @@ class Follower : public RunObserver {
 
 }  // namespace
 
-std::vector<SliceStep> SliceOf(Lockstep& lockstep, const Program& program, const Divergence& divergence) {
+std::vector<SliceStep> SliceOf(Lockstep& lockstep, const Program& program,
+                               const Divergence& divergence) {
   RecordKey key;
   const Sides pair(lockstep, divergence);
   if (!pair.found() || !ObjectOf(divergence, &key)) return {};

@@ -1,7 +1,8 @@
 // Slice: which operations of a run changed one record, on either side.
 //
-// Follows a record of the state through a run by taking snapshots after each operation; folios are followed
-// by the implementations' own numbers, which do not change. One run; O(operations * state).
+// Follows a record of the state through a run by taking snapshots after each operation; folios are
+// followed by the implementations' own numbers, which do not change. One run; O(operations *
+// state).
 #ifndef MMDIFF_HARNESS_SLICE_H_
 #define MMDIFF_HARNESS_SLICE_H_
 
@@ -22,9 +23,10 @@ struct SliceStep {
   std::string before_b, after_b;
 };
 
-// Runs `program` once more on `lockstep` and follows the record that `divergence` is about. Empty if it is
-// about none.
-std::vector<SliceStep> SliceOf(Lockstep& lockstep, const Program& program, const Divergence& divergence);
+// Runs `program` once more on `lockstep` and follows the record that `divergence` is about. Empty
+// if it is about none.
+std::vector<SliceStep> SliceOf(Lockstep& lockstep, const Program& program,
+                               const Divergence& divergence);
 
 }  // namespace mmdiff
 

@@ -1,9 +1,9 @@
 // Toy machine: a small implementation for the tests of the harness and of the reducer.
 //
-// It knows processes, mapped pages and their values, and answers every other operation with success and
-// without effect. A test gives it a misdeed, which is called after each operation and may change the
-// result or the machine, crash or hang. It models nothing of the kernel and makes no choices. Digest and
-// snapshot cost O(pages).
+// It knows processes, mapped pages and their values, and answers every other operation with success
+// and without effect. A test gives it a misdeed, which is called after each operation and may
+// change the result or the machine, crash or hang. It models nothing of the kernel and makes no
+// choices. Digest and snapshot cost O(pages).
 #ifndef MMDIFF_HARNESS_TOY_MACHINE_H_
 #define MMDIFF_HARNESS_TOY_MACHINE_H_
 
@@ -67,9 +67,9 @@ class ToyMachine : public Implementation {
   uint32_t ops_done = 0;  // since Reset
 
 #define MMDIFF_ARG(kind, name) a.name,
-#define MMDIFF_OP(op, result, weight, arglist, doc)                 \
-  OpResult op(const args::op& a, OpContext& context) override {     \
-    return Do(Opcode::op, Arguments{arglist}, context);             \
+#define MMDIFF_OP(op, result, weight, arglist, doc)             \
+  OpResult op(const args::op& a, OpContext& context) override { \
+    return Do(Opcode::op, Arguments{arglist}, context);         \
   }
 #include "program/ops.def"
 
@@ -120,7 +120,9 @@ class ToyMachine : public Implementation {
     for (const auto& [vpn, value] : copied) pages_[{child, vpn}] = value;
     return {};
   }
-  uint32_t Erase(uint32_t mm, uint32_t vpn) { return static_cast<uint32_t>(pages_.erase({mm, vpn})); }
+  uint32_t Erase(uint32_t mm, uint32_t vpn) {
+    return static_cast<uint32_t>(pages_.erase({mm, vpn}));
+  }
 
   ImplInfo info_;
   Misdeed misdeed_;

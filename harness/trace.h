@@ -1,8 +1,9 @@
 // Trace: a run as deterministic text, and as one number.
 //
-// Attach it as the observer of a run. It writes one line per operation: the operation as text, the result
-// and the digest of each implementation. Equal programs on equal builds give equal traces, on every run.
-// Costs O(text); with text off only the digest of the trace is kept and nothing is allocated.
+// Attach it as the observer of a run. It writes one line per operation: the operation as text, the
+// result and the digest of each implementation. Equal programs on equal builds give equal traces,
+// on every run. Costs O(text); with text off only the digest of the trace is kept and nothing is
+// allocated.
 #ifndef MMDIFF_HARNESS_TRACE_H_
 #define MMDIFF_HARNESS_TRACE_H_
 

@@ -85,7 +85,8 @@ bool LiftIntoMap(Search* search, size_t map, size_t second) {
   const Op& other = best.ops[second];
   const size_t mm = ArgOf(other.code, ArgKind::kMm);
   const auto range = RangeOf(other);
-  if (mm == kNoArg || !range || other.arg[mm] != best.ops[map].arg[ArgOf(Opcode::map, ArgKind::kMm)] ||
+  if (mm == kNoArg || !range ||
+      other.arg[mm] != best.ops[map].arg[ArgOf(Opcode::map, ArgKind::kMm)] ||
       !range->Overlaps(*RangeOf(best.ops[map]))) {
     return false;
   }

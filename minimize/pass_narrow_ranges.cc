@@ -72,8 +72,8 @@ bool Narrow(Range range, const Accept& accept) {
   for (uint32_t cut = range.npages / 2; cut > 0; cut = std::min(cut, range.npages) / 2) {
     for (bool again = true; again && range.npages > cut;) {
       again = false;
-      for (const Range narrow : {Range{range.vpn, range.npages - cut},
-                                 Range{range.vpn + cut, range.npages - cut}}) {
+      for (const Range narrow :
+           {Range{range.vpn, range.npages - cut}, Range{range.vpn + cut, range.npages - cut}}) {
         if (!accept(range, narrow)) continue;
         range = narrow;
         accepted = again = true;

@@ -6,7 +6,8 @@
 namespace mmdiff {
 namespace {
 
-// Gives `to` to all operations that have `from` there, or, where that fails, to as many as possible.
+// Gives `to` to all operations that have `from` there, or, where that fails, to as many as
+// possible.
 bool Lower(Search* search, uint8_t Op::*field, uint8_t from, uint8_t to) {
   Program all = search->best();
   for (Op& op : all.ops) {

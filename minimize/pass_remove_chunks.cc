@@ -35,7 +35,8 @@ bool Sweep(Search* search, size_t chunk) {
 
 bool RemoveChunks(Search* search) {
   bool accepted = false;
-  for (size_t chunk = std::bit_floor(search->size()) / 2; chunk > 1 && !search->done(); chunk /= 2) {
+  for (size_t chunk = std::bit_floor(search->size()) / 2; chunk > 1 && !search->done();
+       chunk /= 2) {
     accepted |= Sweep(search, chunk);
   }
   while (Sweep(search, 1)) accepted = true;

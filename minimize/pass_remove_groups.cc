@@ -12,7 +12,8 @@
 namespace mmdiff {
 namespace {
 
-// Tries best() without the operations for which `drop` is true. The index it gets is valid in best().
+// Tries best() without the operations for which `drop` is true. The index it gets is valid in
+// best().
 bool TryWithout(Search* search, const std::function<bool(const Op&, size_t)>& drop) {
   Program candidate = search->best();
   std::vector<bool> keep(candidate.ops.size());
@@ -120,9 +121,8 @@ bool RemoveGroups(Search* search) {
   bool accepted = KeepSlice(search);
   accepted |= RemoveProcessesAndFiles(search);
   for (size_t code = kOpcodes; code-- > 0;) {
-    accepted |= TryWithout(search, [code](const Op& op, size_t) {
-      return static_cast<size_t>(op.code) == code;
-    });
+    accepted |= TryWithout(
+        search, [code](const Op& op, size_t) { return static_cast<size_t>(op.code) == code; });
   }
   std::set<uint32_t> tables;
   std::set<uint8_t> cpus;

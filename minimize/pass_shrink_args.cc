@@ -41,7 +41,8 @@ bool ShrinkEqualValues(Search* search) {
   return accepted;
 }
 
-// Lowers one argument as far as it goes. Fix-up may drop or change operations, so both are looked up anew.
+// Lowers one argument as far as it goes. Fix-up may drop or change operations, so both are looked
+// up anew.
 bool ShrinkOne(Search* search, size_t op, size_t arg) {
   bool accepted = false;
   std::vector<uint32_t> smaller;

@@ -14,7 +14,8 @@ bool TryWorld(Search* search, const World& world) {
   return search->Try(std::move(candidate));
 }
 
-// Another table size, with every page at the same distance from its table's start as far as that goes.
+// Another table size, with every page at the same distance from its table's start as far as that
+// goes.
 bool TryTable(Search* search, uint32_t table) {
   Program candidate = search->best();
   const uint32_t old = candidate.world.table;

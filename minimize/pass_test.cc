@@ -1,5 +1,5 @@
-// Each pass alone: it makes progress on a program made for it, ends where expected, and never makes a
-// program less simple.
+// Each pass alone: it makes progress on a program made for it, ends where expected, and never makes
+// a program less simple.
 #include <algorithm>
 #include <string>
 
@@ -137,7 +137,8 @@ const Case kCases[] = {
      "migrate_end g0\n",
      [](const Program& p) -> Verdict {
        const Op whole = First(p, Opcode::migrate);
-       return Count(p, Opcode::map) == 1 && (Count(p, Opcode::migrate_end) == 1 || whole.arg[3] == 1);
+       return Count(p, Opcode::map) == 1 &&
+              (Count(p, Opcode::migrate_end) == 1 || whole.arg[3] == 1);
      },
      "world\n"
      "m0 = mm\n"
@@ -182,7 +183,8 @@ const Case kCases[] = {
      "write m1 0x10 4\n",
      [](const Program& p) -> Verdict {
        const Op map = First(p, Opcode::map), write = First(p, Opcode::write);
-       return Count(p, Opcode::map) == 1 && Count(p, Opcode::write) == 1 && map.arg[0] == write.arg[0];
+       return Count(p, Opcode::map) == 1 && Count(p, Opcode::write) == 1 &&
+              map.arg[0] == write.arg[0];
      },
      "world\n"
      "m0 = mm\n"
@@ -205,9 +207,7 @@ const Case kCases[] = {
      "m0 = mm @cpu3\n"
      "write m0 0x10 4 @cpu2\n"
      "read m0 0x10 4 @cpu3\n",
-     [](const Program& p) -> Verdict {
-       return p.ops.size() == 3 && p.ops[1].cpu != p.ops[2].cpu;
-     },
+     [](const Program& p) -> Verdict { return p.ops.size() == 3 && p.ops[1].cpu != p.ops[2].cpu; },
      "world cpus=4\n"
      "m0 = mm\n"
      "write m0 0x10 4\n"
@@ -225,8 +225,9 @@ const Case kCases[] = {
      "write m0 0x10 16\n",
      [](const Program& p) -> Verdict {
        const Op map = First(p, Opcode::map), write = First(p, Opcode::write);
-       return map.code == Opcode::map && write.code == Opcode::write && map.arg[1] == write.arg[1] &&
-              map.arg[2] == write.arg[2] && map.arg[1] <= 0x15 && map.arg[1] + map.arg[2] > 0x17;
+       return map.code == Opcode::map && write.code == Opcode::write &&
+              map.arg[1] == write.arg[1] && map.arg[2] == write.arg[2] && map.arg[1] <= 0x15 &&
+              map.arg[1] + map.arg[2] > 0x17;
      },
      "world\n"
      "m0 = mm\n"
@@ -255,8 +256,9 @@ const Case kCases[] = {
      "write m0 0x47 9\n",
      [](const Program& p) -> Verdict {
        const Op map = First(p, Opcode::map), write = First(p, Opcode::write);
-       return map.code == Opcode::map && write.code == Opcode::write && map.arg[1] == write.arg[1] &&
-              (map.arg[3] & kMapShared) != 0 && map.arg[2] == write.arg[2];
+       return map.code == Opcode::map && write.code == Opcode::write &&
+              map.arg[1] == write.arg[1] && (map.arg[3] & kMapShared) != 0 &&
+              map.arg[2] == write.arg[2];
      },
      "world\n"
      "m0 = mm\n"
@@ -305,7 +307,8 @@ const Case kCases[] = {
      [](const Program& p) -> Verdict {
        // A process that has the page of m0, mapped by itself or inherited, and writes to it.
        const auto at = [&](Opcode code) {
-         return std::find_if(p.ops.begin(), p.ops.end(), [=](const Op& op) { return op.code == code; });
+         return std::find_if(p.ops.begin(), p.ops.end(),
+                             [=](const Op& op) { return op.code == code; });
        };
        const bool inherited = at(Opcode::fork) != p.ops.end() && at(Opcode::map) < at(Opcode::fork);
        return First(p, Opcode::write).arg[0] == 1 && (Count(p, Opcode::map) == 2 || inherited);
@@ -339,8 +342,8 @@ TEST_P(PassTest, AloneReachesTheExpectedProgram) {
 }
 
 TEST_P(PassTest, OnlyTriesValidAndSimplerPrograms) {
-  // Every pass on this case, accepting each candidate that the case's predicate accepts: all that is run
-  // must be simpler than all that was accepted before it.
+  // Every pass on this case, accepting each candidate that the case's predicate accepts: all that
+  // is run must be simpler than all that was accepted before it.
   const Case& c = GetParam();
   for (const PassInfo& pass : Passes()) {
     Program simplest = Parsed(c.before);

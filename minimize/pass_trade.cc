@@ -27,7 +27,8 @@ std::vector<std::set<uint32_t>> ValuesIn(const Program& program) {
   return values;
 }
 
-// Another value, used elsewhere in the program, for each argument that says what an operation is about.
+// Another value, used elsewhere in the program, for each argument that says what an operation is
+// about.
 bool TradeForArgument(Search* search, const Program& shorter, size_t at,
                       const std::vector<std::set<uint32_t>>& values) {
   const OpDesc& desc = DescOf(shorter.ops[at].code);
@@ -54,7 +55,8 @@ bool TradeForMove(Search* search, const Program& shorter, size_t at) {
   return false;
 }
 
-// Another operation on the same objects: one that the program has elsewhere, or one that binds the same.
+// Another operation on the same objects: one that the program has elsewhere, or one that binds the
+// same.
 bool TradeForOpcode(Search* search, const Program& shorter, size_t at) {
   std::set<Opcode> codes;
   for (const Op& op : search->best().ops) codes.insert(op.code);
@@ -79,7 +81,8 @@ bool TradeForOpcode(Search* search, const Program& shorter, size_t at) {
     ReplaceOp(&candidate, at, op);
     // What binds a handle takes its meaning from its place: a fork copies what is there by then.
     const bool binds = desc.result != ArgKind::kNone;
-    if ((binds && TradeForMove(search, candidate, at)) || search->Try(std::move(candidate))) return true;
+    if ((binds && TradeForMove(search, candidate, at)) || search->Try(std::move(candidate)))
+      return true;
   }
   return false;
 }

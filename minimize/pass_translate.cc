@@ -19,8 +19,8 @@ bool TryShift(Search* search, uint32_t from, uint32_t distance) {
   return search->Try(std::move(candidate));
 }
 
-// Closes as much as possible of the gap of `gap` pages below `from`. Whole tables first, so that alignment
-// to tables and folios is kept where it matters. Returns what was closed.
+// Closes as much as possible of the gap of `gap` pages below `from`. Whole tables first, so that
+// alignment to tables and folios is kept where it matters. Returns what was closed.
 uint32_t CloseGap(Search* search, uint32_t from, uint32_t gap) {
   uint32_t closed = 0;
   for (uint32_t order = MaxOrder(search->best().world) + 1; order-- > 0;) {

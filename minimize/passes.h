@@ -1,7 +1,8 @@
 // The passes of the reducer, one a file; not for use outside of this directory.
 //
-// A pass proposes candidates made from search->best() and stops when it has none left or search->done().
-// It never runs a program itself and keeps nothing between calls. Each says whether anything was accepted.
+// A pass proposes candidates made from search->best() and stops when it has none left or
+// search->done(). It never runs a program itself and keeps nothing between calls. Each says whether
+// anything was accepted.
 #ifndef MMDIFF_MINIMIZE_PASSES_H_
 #define MMDIFF_MINIMIZE_PASSES_H_
 
@@ -11,7 +12,8 @@ namespace mmdiff {
 
 // Cuts off what comes after the operation that shows the finding.
 bool CutTail(Search* search);
-// Removes everything that has nothing to do with one object, one operation or one CPU, in one step each.
+// Removes everything that has nothing to do with one object, one operation or one CPU, in one step
+// each.
 bool RemoveGroups(Search* search);
 // Removes runs of operations, long ones first, single ones last, from the end.
 bool RemoveChunks(Search* search);

@@ -17,7 +17,8 @@ struct Pass {
 // What removes most with the fewest runs comes first; what needs a short program comes last.
 constexpr std::array kPasses = {
     Pass{{"cut_tail", "cut off what comes after the operation that shows the finding"}, CutTail},
-    Pass{{"remove_groups", "remove all operations of one object, kind or CPU at once"}, RemoveGroups},
+    Pass{{"remove_groups", "remove all operations of one object, kind or CPU at once"},
+         RemoveGroups},
     Pass{{"remove_chunks", "remove runs of operations, long ones first"}, RemoveChunks},
     Pass{{"remove_pairs", "remove two operations at once"}, RemovePairs},
     Pass{{"lift_pairs", "replace two operations by one that does the work of both"}, LiftPairs},

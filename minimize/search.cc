@@ -14,7 +14,8 @@ uint64_t HashOf(const Program& program) {
   uint64_t h = Mix(program.ops.size(), program.world.orders);
   for (const WorldField& f : WorldFields()) h = Mix(h, program.world.*f.member);
   for (const Op& op : program.ops) {
-    h = Mix(h, static_cast<uint64_t>(op.code) << 16 | static_cast<uint64_t>(op.thread) << 8 | op.cpu);
+    h = Mix(h,
+            static_cast<uint64_t>(op.code) << 16 | static_cast<uint64_t>(op.thread) << 8 | op.cpu);
     for (size_t i = 0; i < kMaxArgs; i += 2) h = Mix(h, Pair(op.arg[i], op.arg[i + 1]));
   }
   return h;
@@ -52,7 +53,8 @@ bool Search::Try(Program candidate) {
   best_ = std::move(candidate);
   failing_op_ = verdict.op;
   if (options_.progress) {
-    options_.progress({stats_ != nullptr ? stats_->name : std::string_view(), runs_, best_.ops.size()});
+    options_.progress(
+        {stats_ != nullptr ? stats_->name : std::string_view(), runs_, best_.ops.size()});
   }
   return true;
 }

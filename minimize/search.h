@@ -1,8 +1,8 @@
 // Search: the simplest program found so far, and the one gate through which a candidate becomes it.
 //
-// Shared by the passes of the reducer; not for use outside of this directory. A candidate is fixed up,
-// refused if it is not simpler or was seen before, and only then run. Try() costs O(operations) and at
-// most one run of the predicate.
+// Shared by the passes of the reducer; not for use outside of this directory. A candidate is fixed
+// up, refused if it is not simpler or was seen before, and only then run. Try() costs O(operations)
+// and at most one run of the predicate.
 #ifndef MMDIFF_MINIMIZE_SEARCH_H_
 #define MMDIFF_MINIMIZE_SEARCH_H_
 
@@ -22,7 +22,8 @@ class Search {
   Search(const Predicate& predicate, const ReduceOptions& options)
       : predicate_(predicate), options_(options) {}
 
-  // Takes the program to begin with, which is fixed up and run. False if it does not show the finding.
+  // Takes the program to begin with, which is fixed up and run. False if it does not show the
+  // finding.
   bool Start(Program program);
 
   const Program& best() const { return best_; }
@@ -30,10 +31,12 @@ class Search {
   // The operation of best() at which the finding shows, if the predicate told.
   std::optional<uint32_t> failing_op() const { return failing_op_; }
 
-  // True if `candidate`, fixed up, is simpler than best(), new, and shows the finding; it is best() then.
+  // True if `candidate`, fixed up, is simpler than best(), new, and shows the finding; it is best()
+  // then.
   bool Try(Program candidate);
 
-  // No more runs are allowed (max_runs or stop). Passes end soon after this turns true; Try refuses.
+  // No more runs are allowed (max_runs or stop). Passes end soon after this turns true; Try
+  // refuses.
   bool done() const { return exhausted_; }
   uint64_t runs() const { return runs_; }
 

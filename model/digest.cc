@@ -190,17 +190,27 @@ void Kernel::Snapshot(State* out) {
       for (uint32_t i = 0; table != nullptr && i < world.table; ++i) {
         if (!table->at(i).none()) out->ptes.push_back(PteFact(*this, *table, i));
       }
-      const TlbTable* tlb = mm->tlb[index];
-      for (uint32_t i = 0; tlb != nullptr && i < world.cpus << shift; ++i) {
-        if (Valid(*tlb, i)) out->tlbs.push_back(TlbFact(*tlb, shift, i));
+    }
+    for (uint32_t cpu = 0; cpu < world.cpus; ++cpu) {
+      for (uint32_t index = 0; index < mm->tables; ++index) {
+        const TlbTable* tlb = mm->tlb[index];
+        if (tlb == nullptr || tlb->nr_valid == 0) continue;
+        for (uint32_t i = cpu << shift; i < (cpu + 1) << shift; ++i) {
+          if (Valid(*tlb, i)) out->tlbs.push_back(TlbFact(*tlb, shift, i));
+        }
       }
     }
   }
-  folios.ForEach([&](Folio& folio) {
-    if (!folio.allocated) return;
-    out->folios.push_back(FolioFact(folio));
-    for (uint32_t i = 0; i < folio.nr_pages(); ++i) out->pages.push_back(PageFact(folio.page[i]));
+  // The pool gives folios in any order; by number, equal states make equal snapshots.
+  folio_of_id_.assign(next_folio_id.get(), nullptr);
+  folios.ForEach([&](const Folio& folio) {
+    if (folio.allocated) folio_of_id_[folio.id] = &folio;
   });
+  for (const Folio* folio : folio_of_id_) {
+    if (folio == nullptr) continue;
+    out->folios.push_back(FolioFact(*folio));
+    for (uint32_t i = 0; i < folio->nr_pages(); ++i) out->pages.push_back(PageFact(folio->page[i]));
+  }
   for (uint32_t i = 0; i < swap_high; ++i) {
     if (InUse(swap_map[i])) out->swaps.push_back(SlotFact(swap_map[i]));
   }

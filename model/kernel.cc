@@ -13,18 +13,6 @@ void ResetSlot(SwapSlot& slot, uint32_t number) {
 
 }  // namespace
 
-void touch_mm(Task& t, Mm& mm) { Touch(t.k.touched.mms, &mm, mm.tracked); }
-
-void add_mm_counter(Task& t, Mm& mm, MmCounter counter, int32_t pages) {
-  mm.rss[static_cast<size_t>(counter)].add(pages);
-  touch_mm(t, mm);
-}
-
-MmCounter mm_counter(const Folio& folio) {
-  if (folio.anon()) return MmCounter::kAnon;
-  return folio.swapbacked() ? MmCounter::kShmem : MmCounter::kFile;
-}
-
 MmRef::~MmRef() {
   if (mm_ != nullptr) k_->mmput(*mm_);
 }

@@ -127,6 +127,7 @@ class Kernel {
   void ResetMemory();
   void ResetAddressSpaces();
   Digest digest_sum_ = 0;  // of all facts but the statistics
+  std::vector<const Folio*> folio_of_id_;  // scratch of Snapshot, kept for its memory
   // Scratch of CheckInvariants, kept for its memory.
   struct FolioSums {
     uint32_t refs = 0, maps = 0, pins = 0;
@@ -137,5 +138,7 @@ class Kernel {
 };
 
 MMDIFF_MODEL_END
+
+#include "model/kernel_inline.h"
 
 #endif  // MMDIFF_MODEL_KERNEL_H_

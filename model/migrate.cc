@@ -44,6 +44,8 @@ void remove_migration_pte(RemoveArg& a, PageVmaMappedWalk& walk) {
   Task& t = a.t;
   Folio& dst = a.dst;
   Vma& vma = *walk.vma;
+  // Which pages of zeros stay depends on whether a locked VMA was met before: so the order is reported.
+  if (a.map_zero_pages) t.Choose(ChoiceKind::kVisit, vma.mm->id, walk.vpn, 1);
   const Pte entry = walk.pte;
   Page* page = dst.page + (entry.pfn() - a.src.pfn);
   ++a.entries;

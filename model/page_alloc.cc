@@ -138,31 +138,6 @@ void FreeFolio(Task& t, Folio& folio) {
 
 }  // namespace
 
-void touch_folio(Task& t, Folio& folio) { Touch(t.k.touched.folios, &folio, folio.tracked); }
-void touch_page(Task& t, Page& page) { Touch(t.k.touched.pages, &page, page.tracked); }
-
-Page* pfn_to_page(const Kernel& k, uint32_t pfn) {
-  return &k.mem_map[pfn / kChunkPages]->pages[pfn % kChunkPages];
-}
-Folio* pfn_folio(const Kernel& k, uint32_t pfn) { return pfn_to_page(k, pfn)->folio; }
-
-void folio_set(Task& t, Folio& folio, uint32_t flags) {
-  folio.flags.set(flags);
-  touch_folio(t, folio);
-}
-void folio_clear(Task& t, Folio& folio, uint32_t flags) {
-  folio.flags.clear(flags);
-  touch_folio(t, folio);
-}
-bool folio_test_set(Task& t, Folio& folio, uint32_t flag) {
-  touch_folio(t, folio);
-  return folio.flags.test_and_set(flag);
-}
-bool folio_test_clear(Task& t, Folio& folio, uint32_t flag) {
-  touch_folio(t, folio);
-  return folio.flags.test_and_clear(flag);
-}
-bool folio_trylock(Task& t, Folio& folio) { return !folio_test_set(t, folio, kFolioLocked); }
 void folio_unlock(Task& t, Folio& folio) {
   const bool was = folio_test_clear(t, folio, kFolioLocked);
   MMDIFF_BUG_ON(!was, "unlock of a folio that is not locked");
@@ -236,17 +211,6 @@ uint32_t folio_expected_ref_count(const Folio& folio) {
 bool folio_maybe_dma_pinned(const Folio& folio) {
   if (folio.large()) return folio.pincount.get() > 0;
   return folio.ref_count() >= kGupPinBias;
-}
-
-void set_anon_exclusive(Task& t, Page& page, bool on) {
-  if (page.anon_exclusive == on) return;
-  page.anon_exclusive = on;
-  touch_page(t, page);
-}
-
-void set_content(Task& t, Page& page, uint64_t content) {
-  page.content.set(content);
-  touch_page(t, page);
 }
 
 MMDIFF_MODEL_END

@@ -4,8 +4,6 @@
 
 MMDIFF_MODEL_BEGIN
 
-PageTable* pmd_lookup(const Mm& mm, uint32_t vpn) { return mm.pgd[vpn >> mm.table_shift].get(); }
-
 PageTable* pte_alloc(Task& t, Mm& mm, uint32_t vpn) {
   const uint32_t index = vpn >> mm.table_shift;
   if (PageTable* table = mm.pgd[index].get(); table != nullptr) return table;
@@ -24,24 +22,6 @@ PageTable* pte_alloc(Task& t, Mm& mm, uint32_t vpn) {
     t.k.page_tables.Free(table);
   }
   return mm.pgd[index].get();
-}
-
-Pte ptep_get(const Mm& mm, uint32_t vpn) {
-  const PageTable* table = pmd_lookup(mm, vpn);
-  return table == nullptr ? Pte{} : table->at(vpn - table->base);
-}
-
-void set_pte(Task& t, PageTable& table, uint32_t vpn, Pte pte) {
-  const uint32_t i = vpn - table.base;
-  const uint64_t old = table.entries[i].get();
-  if (old == pte.v) return;
-  if (old == 0) ++table.used;
-  if (pte.v == 0) --table.used;
-  table.entries[i].set(pte.v);
-  if constexpr (!kThreaded) {
-    table.touched_slots[i / 64] |= 1ull << (i % 64);
-    Touch(t.k.touched.tables, &table, table.tracked);
-  }
 }
 
 void set_ptes(Task& t, PageTable& table, uint32_t vpn, Pte first, uint32_t nr) {

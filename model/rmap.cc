@@ -81,7 +81,7 @@ inline constexpr uint32_t kMaxVisit = 512;  // what the choice record holds
 // Entries from the walk's own that lie in its VMA, its table and one choice record.
 uint32_t RoomInTable(const Task& t, const PageVmaMappedWalk& walk) {
   const uint32_t table_end = walk.table->base + t.k.world.table;
-  return std::min({walk.end - walk.vpn, table_end - walk.vpn, kMaxVisit});
+  return std::min(walk.end, table_end) - walk.vpn;
 }
 
 // Sees a kVmLocked VMA page by page: true if the walk was of all the folio's pages, under one table lock.

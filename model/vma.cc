@@ -176,8 +176,6 @@ Vma* MergeIntoNext(Task& t, Mm& mm, size_t pos, uint32_t start) {
 
 }  // namespace
 
-void touch_vma(Task& t, Vma& vma) { Touch(t.k.touched.vmas, &vma, vma.tracked); }
-
 Vma* find_vma(const Mm& mm, uint32_t vpn, size_t* pos) {
   const auto it = std::upper_bound(mm.vmas.begin(), mm.vmas.end(), vpn,
                                    [](uint32_t v, const Vma* vma) { return v < vma->end; });

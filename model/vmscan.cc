@@ -64,8 +64,8 @@ enum class References : uint8_t { kReclaim, kKeep, kActivate };
 
 References folio_check_references(Task& t, Folio& folio) {
   const FolioReferenced ref = folio_referenced(t, folio);
-  const bool referenced_folio = folio_test_clear(t, folio, kFolioReferenced);
   if (ref.vm_locked) return References::kActivate;  // mlocked: putback makes it unevictable
+  const bool referenced_folio = folio_test_clear(t, folio, kFolioReferenced);
   if (ref.referenced != 0) {
     // One use is remembered, a second, now or at the last scan, makes it active.
     folio_set(t, folio, kFolioReferenced);

@@ -96,6 +96,7 @@ void ApplyEvent(const TracedEvent& event, TracedSpaces* spaces) {
     case TracedEvent::Kind::kFork: {
       TracedSpace child = space;
       child.Lock(0, UINT64_MAX, false);
+      child.future = TracedSpace::Future::kNothing;
       (*spaces)[static_cast<size_t>(event.other)] = std::move(child);
       break;
     }

@@ -30,7 +30,11 @@ void AppendPiece(const TracedMap& piece, std::vector<TracedMap>* pieces);
 
 class TracedSpace {
  public:
+  // What mlockall(MCL_FUTURE) has asked for.
+  enum class Future : uint8_t { kNothing, kLock, kLockOnFault };
+
   int family = 0;  // spaces with the same layout: a process and what it forked
+  Future future = Future::kNothing;
   // Puts the mapping in place of whatever overlaps it.
   void Put(const TracedMap& map);
   void Erase(uint64_t start, uint64_t end);

@@ -104,6 +104,9 @@ class Interpreter {
     }
     return it->second;
   }
+  TracedSpace& SpaceOf(const Process& process) {
+    return spaces_[static_cast<size_t>(process.space)];
+  }
   uint8_t NextCpu() { return static_cast<uint8_t>(next_cpu_++ % options_.world.cpus); }
 
   TracedEvent& Push(TracedEvent::Kind kind, const Process& process) {
@@ -130,8 +133,8 @@ class Interpreter {
     if (name == "openat" || name == "open") return Open(call);
     const bool memory = name == "mmap" || name == "mmap2" || name == "munmap" ||
                         name == "mprotect" || name == "mremap" || name == "madvise" ||
-                        name == "brk" || name.find("mlock") != std::string::npos ||
-                        name.find("munlock") != std::string::npos;
+                        name == "brk" || name == "mlock" || name == "mlock2" || name == "munlock" ||
+                        name == "mlockall" || name == "munlockall";
     const bool processes = name == "fork" || name == "vfork" || name == "clone" ||
                            name == "clone3" || name == "execve" || name == "execveat";
     if (!memory && !processes) return "no call about memory or processes";
@@ -214,11 +217,15 @@ class Interpreter {
   }
 
   const char* PutMap(const Process& process, const TracedMap& map) {
+    const TracedSpace::Future future = SpaceOf(process).future;
     TracedEvent& event = Push(TracedEvent::Kind::kMap, process);
     event.map = map;
+    if (future == TracedSpace::Future::kLock) event.map.flags |= kMapLocked;
     event.start = map.start;
     event.end = map.end;
-    return Done();
+    Done();
+    if (future != TracedSpace::Future::kLockOnFault) return nullptr;
+    return PutRange(process, Opcode::lock_onfault, map.start, map.end);
   }
 
   const char* PutRange(const Process& process, Opcode code, uint64_t start, uint64_t end,
@@ -237,14 +244,14 @@ class Interpreter {
     const std::string& name = call.name;
     const std::string third = call.args.size() > 2 ? call.args[2] : "";
     if (name == "munmap") {
-      if (spaces_[static_cast<size_t>(process.space)].Pieces(start, end).empty()) {
+      if (SpaceOf(process).Pieces(start, end).empty()) {
         return "a range that was not mapped in the log";
       }
       return PutRange(process, Opcode::unmap, start, end);
     }
     // The system call succeeded, so all of the range was mapped; a hole means that the log does not
     // tell by whom (the kernel maps a program's own image, for one).
-    if (!spaces_[static_cast<size_t>(process.space)].Covers(start, end)) {
+    if (!SpaceOf(process).Covers(start, end)) {
       return "a range that was not mapped in the log";
     }
     if (name == "mprotect") {
@@ -264,14 +271,16 @@ class Interpreter {
 
   const char* LockAll(const StraceCall& call, const Process& process) {
     const bool lock = call.name == "mlockall";
-    if (lock && (call.args.empty() || !HasFlag(call.args[0], "MCL_CURRENT"))) {
-      return "mlockall of future mappings only";
-    }
-    const Opcode code = !lock                                  ? Opcode::unlock
-                        : HasFlag(call.args[0], "MCL_ONFAULT") ? Opcode::lock_onfault
-                                                               : Opcode::lock;
-    const std::map<uint64_t, TracedMap> maps = spaces_[static_cast<size_t>(process.space)].maps();
-    if (maps.empty()) return "mlockall with nothing mapped that is known";
+    if (lock && call.args.empty()) return "arguments that cannot be read";
+    const bool on_fault = lock && HasFlag(call.args[0], "MCL_ONFAULT");
+    // What is mapped from now on is locked from the start.
+    TracedSpace::Future& future = SpaceOf(process).future;
+    future = !lock || !HasFlag(call.args[0], "MCL_FUTURE") ? TracedSpace::Future::kNothing
+             : on_fault                                    ? TracedSpace::Future::kLockOnFault
+                                                           : TracedSpace::Future::kLock;
+    if (lock && !HasFlag(call.args[0], "MCL_CURRENT")) return nullptr;
+    const Opcode code = !lock ? Opcode::unlock : on_fault ? Opcode::lock_onfault : Opcode::lock;
+    const std::map<uint64_t, TracedMap> maps = SpaceOf(process).maps();
     for (auto it = maps.begin(); it != maps.end();) {
       const uint64_t start = it->first;
       uint64_t end = start;
@@ -290,8 +299,7 @@ class Interpreter {
     }
     const uint64_t start = PageOf(from), old_end = start + PagesUp(old_length);
     const uint64_t new_pages = PagesUp(new_length);
-    const std::vector<TracedMap> pieces =
-        spaces_[static_cast<size_t>(process.space)].Pieces(start, old_end);
+    const std::vector<TracedMap> pieces = SpaceOf(process).Pieces(start, old_end);
     if (pieces.size() != 1 || pieces[0].start != start || pieces[0].end != old_end) {
       return "mremap of something whose mapping is not known";
     }

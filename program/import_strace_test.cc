@@ -122,6 +122,20 @@ TEST(ImportStrace, AdviceLocksAndBrk) {
             "unlock m0 0x1 2\nlock m0 0x1 2\nunlock m0 0x1 2\nfree m0 0x1 1\npageout m0 0x1 1\n");
 }
 
+TEST(ImportStrace, MlockallReachesFutureMappings) {
+  const auto map_at = [](const char* address) {
+    return std::string("mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = ") +
+           address + "\n";
+  };
+  EXPECT_EQ(Import(map_at("0x1000") + "mlockall(MCL_FUTURE) = 0\n" + map_at("0x2000") +
+                   "fork() = 7\n[pid 7] " + map_at("0x3000") +
+                   "[pid 6] mlockall(MCL_FUTURE|MCL_ONFAULT) = 0\n[pid 6] " + map_at("0x4000") +
+                   "[pid 6] munlockall() = 0\n[pid 6] " + map_at("0x6000")),
+            "--\nm0 = mm\nmap m0 0x1 1 r\nmap m0 0x2 1 r|locked\nm1 = fork m0\n"
+            "map m1 0x3 1 r @cpu1\nmap m0 0x4 1 r\nlock_onfault m0 0x4 1\nunlock m0 0x1 2\n"
+            "unlock m0 0x4 1\nmap m0 0x6 1 r\n");
+}
+
 TEST(ImportStrace, MremapInPlaceIsExactAndAMoveStartsANewProgram) {
   const std::string head =
       "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x4000\n";

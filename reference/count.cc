@@ -48,7 +48,7 @@ FolioCount Engine::CountFolio(FolioId f) {
 uint32_t Engine::MapcountIn(const Mm& mm, FolioId f) const {
   uint32_t n = 0;
   for (const Vma& vma : mm.vmas) {
-    for (uint32_t vpn = vma.start; vpn < vma.end; ++vpn) n += mm.ptes[vpn].maps(f);
+    mm.ForEachUsed(vma.start, vma.end, [&](uint32_t vpn) { n += mm.ptes[vpn].maps(f); });
   }
   return n;
 }

@@ -43,9 +43,7 @@ class Engine final : public Implementation {
   void ForEachPte(Fn&& fn) {
     for (Mm* mm : live_) {
       for (Vma& vma : mm->vmas) {
-        for (uint32_t vpn = vma.start; vpn < vma.end; ++vpn) {
-          if (!mm->ptes[vpn].none()) fn(*mm, vma, vpn, mm->ptes[vpn]);
-        }
+        mm->ForEachUsed(vma.start, vma.end, [&](uint32_t vpn) { fn(*mm, vma, vpn, mm->ptes[vpn]); });
       }
     }
   }
@@ -202,7 +200,8 @@ class Engine final : public Implementation {
   int MigrateIsolated(size_t position, uint32_t node, ZoneKind zone, OpContext& ctx);
   int Split(FolioId f, uint32_t extra_refs, OpContext& ctx, FolioId* first_new);
   void MakePieces(FolioId f);
-  void RemapPieces(FolioId f, FolioId first_new, uint32_t n, OpContext& ctx);
+  void RemapPiece(FolioId f, FolioId first_new, const MappingAt& at, OpContext& ctx);
+  void RemapPieces(FolioId f, FolioId first_new, OpContext& ctx);
 
   // ---- folios and facts (folio.cc, digest.cc) ----------------------------------------------------
   FolioId NewFolio(uint32_t order, uint32_t node, ZoneKind zone);
@@ -261,6 +260,7 @@ class Engine final : public Implementation {
   };
   std::vector<DelayedRmap> delayed_;
   std::vector<Pte> scratch_ptes_;
+  std::vector<uint8_t> still_mapped_;  // scratch of RmapRemoved()
   bool lru_cache_disabled_ = false;
   bool vmas_changed_ = false;
 

@@ -9,7 +9,14 @@
 
 namespace mmdiff::reference {
 
-// lruvec_add_folio by the folio's flags.
+// The list of a folio that is not unevictable.
+static LruList EvictableList(const Folio& folio) {
+  const bool active = folio.is(kFolioActive);
+  return folio.is(kFolioSwapBacked) ? (active ? LruList::kActiveAnon : LruList::kInactiveAnon)
+                                    : (active ? LruList::kActiveFile : LruList::kInactiveFile);
+}
+
+// lru_add: whether the folio is evictable is asked here and by mlock's own flushes, nowhere else.
 void Engine::PutOnList(Folio& folio) {
   folio.Set(kFolioLru);
   if (folio.is(kFolioMlocked)) {
@@ -21,9 +28,7 @@ void Engine::PutOnList(Folio& folio) {
   }
   folio.Set(kFolioUnevictable, false);
   folio.mlock_count = 0;
-  const bool active = folio.is(kFolioActive);
-  folio.lru = folio.is(kFolioSwapBacked) ? (active ? LruList::kActiveAnon : LruList::kInactiveAnon)
-                                         : (active ? LruList::kActiveFile : LruList::kInactiveFile);
+  folio.lru = EvictableList(folio);
 }
 
 void Engine::FlushMlockEntry(Folio& folio, MlockTag tag) {
@@ -66,12 +71,12 @@ void Engine::FlushEntry(BatchKind kind, const BatchEntry& entry) {
     case BatchKind::kActivate:
       if (!lru || folio.is(kFolioActive) || folio.is(kFolioUnevictable)) return;
       folio.Set(kFolioActive);
-      PutOnList(folio);
+      folio.lru = EvictableList(folio);
       return;
     case BatchKind::kDeactivate:
       if (!lru || !folio.is(kFolioActive) || folio.is(kFolioUnevictable)) return;
       folio.Set(kFolioActive | kFolioReferenced, false);
-      PutOnList(folio);
+      folio.lru = EvictableList(folio);
       return;
     case BatchKind::kLazyfree:
       if (!lru || !folio.is(kFolioAnon) || !folio.is(kFolioSwapBacked) || folio.is(kFolioSwapCache) ||
@@ -79,7 +84,7 @@ void Engine::FlushEntry(BatchKind kind, const BatchEntry& entry) {
         return;
       }
       folio.Set(kFolioActive | kFolioReferenced | kFolioSwapBacked, false);
-      PutOnList(folio);
+      folio.lru = EvictableList(folio);
       return;
     case BatchKind::kMlock:
       FlushMlockEntry(folio, entry.tag);

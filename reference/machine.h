@@ -71,9 +71,23 @@ struct Mm {
   uint32_t cpus = 0;  // bit c: CPU c has accessed this mm
   uint32_t open_zaps = 0;
   std::vector<Pte> ptes;  // one per page of the arena
+  // Bit v: ptes[v] is not none. An index for sweeps and no fact; SetPte() alone writes either.
+  std::vector<uint64_t> used;
   std::vector<Vma> vmas;  // sorted by start
   std::vector<std::vector<TlbEntry>> tlbs;  // [cpu][vpn]
   std::vector<uint32_t> tlb_used;           // [cpu]: valid entries
+
+  // Calls fn(vpn) for every entry of [start, end) that is not none, ascending; O(end - start) / 64 and those.
+  // fn may change entries that are not none into others that are not.
+  template <typename Fn>
+  void ForEachUsed(uint32_t start, uint32_t end, Fn&& fn) const {
+    for (uint32_t word = start / 64; word * 64 < end; ++word) {
+      uint64_t bits = used[word];
+      if (word == start / 64) bits &= ~uint64_t{0} << (start % 64);
+      if (end - word * 64 < 64) bits &= (uint64_t{1} << (end % 64)) - 1;
+      for (; bits != 0; bits &= bits - 1) fn(word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits)));
+    }
+  }
 };
 
 struct Page {

@@ -28,6 +28,7 @@ Mm* Engine::NewMm(uint32_t handle) {
   mm->cpus = 0;
   mm->open_zaps = 0;
   mm->ptes.resize(world_.arena());
+  mm->used.resize((world_.arena() + 63) / 64);
   mm->tlbs.resize(world_.cpus);
   for (auto& tlb : mm->tlbs) tlb.resize(world_.arena());
   mm->tlb_used.assign(world_.cpus, 0);
@@ -180,9 +181,7 @@ OpResult Engine::fork(const args::fork& a, OpContext& ctx) {
     if (vma.anon_vma != kNoAnonVma) ForkAnonVma(vma, &copy);
     child->vmas.push_back(copy);
     if (vma.anon_vma == kNoAnonVma) continue;
-    for (uint32_t vpn = vma.start; vpn < vma.end; ++vpn) {
-      if (!parent->ptes[vpn].none()) ForkPte(*parent, *child, vma, vpn, ctx);
-    }
+    parent->ForEachUsed(vma.start, vma.end, [&](uint32_t vpn) { ForkPte(*parent, *child, vma, vpn, ctx); });
   }
   FlushMm(*parent);
   return Done(OpResult{}, ctx);

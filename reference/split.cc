@@ -12,7 +12,6 @@ int Engine::Split(FolioId f, uint32_t extra_refs, OpContext& ctx, FolioId* first
   if (!F(f).large()) return EINVAL;
   const FolioCount c = CountFolio(f);
   if (c.refcount != c.mapcount + CacheRefs(f) + extra_refs) return EAGAIN;
-  const uint32_t n = F(f).pages();
   const bool anon = F(f).is(kFolioAnon);
   MappingAt at;
   while (FirstMapping(f, 0, &at)) {
@@ -25,7 +24,7 @@ int Engine::Split(FolioId f, uint32_t extra_refs, OpContext& ctx, FolioId* first
   FlushBatched();
   *first_new = static_cast<FolioId>(folios_.size());
   MakePieces(f);
-  if (anon) RemapPieces(f, *first_new, n, ctx);
+  if (anon) RemapPieces(f, *first_new, ctx);
   return 0;
 }
 
@@ -52,22 +51,44 @@ void Engine::MakePieces(FolioId f) {
   TouchFolio(f);
 }
 
-// The migration entries of the whole become mappings of its pieces; a page of zeroes becomes the zero page.
-void Engine::RemapPieces(FolioId f, FolioId first_new, uint32_t n, OpContext& ctx) {
-  ForEachPte([&](Mm& mm, Vma& vma, uint32_t vpn, Pte& pte) {
-    if (pte.kind != PteKind::kMigration || pte.ref != f || pte.offset >= n) return;
-    const FolioId piece = pte.offset == 0 ? f : first_new + pte.offset - 1;
-    const Folio& folio = F(piece);
-    const bool zero = PageOf(piece, 0).content == 0 && !folio.is(kFolioMlocked) && !vma.locked() &&
-                      !folio.is(kFolioSwapCache);
-    if (zero) {
-      const bool accessible = (vma.flags & (kVmRead | kVmWrite)) != 0;
-      const uint8_t bits = kPteYoung | (accessible ? 0 : kPteProtNone);
-      SetPte(mm, vpn, Pte{PteKind::kZero, bits, 0, 0});
-    } else {
-      RestoreEntry(mm, vma, vpn, piece, 0, ctx);
+// Makes the migration entry at `at` a mapping of its piece; a page of zeroes becomes the zero page, unless it is
+// mlocked: so it matters in which order the entries come.
+void Engine::RemapPiece(FolioId f, FolioId first_new, const MappingAt& at, OpContext& ctx) {
+  const uint32_t offset = at.mm->ptes[at.vpn].offset;
+  const FolioId piece = offset == 0 ? f : first_new + offset - 1;
+  const bool zero = PageOf(piece, 0).content == 0 && !F(piece).is(kFolioMlocked) && !at.vma->locked() &&
+                    !F(piece).is(kFolioSwapCache);
+  if (!zero) {
+    RestoreEntry(*at.mm, *at.vma, at.vpn, piece, 0, ctx);
+    return;
+  }
+  const bool accessible = (at.vma->flags & (kVmRead | kVmWrite)) != 0;
+  const uint8_t bits = kPteYoung | (accessible ? 0 : kPteProtNone);
+  SetPte(*at.mm, at.vpn, Pte{PteKind::kZero, bits, 0, 0});
+}
+
+void Engine::RemapPieces(FolioId f, FolioId first_new, OpContext& ctx) {
+  for (;;) {
+    MappingAt first;
+    ForEachPte([&](Mm& mm, Vma& vma, uint32_t vpn, Pte& pte) {
+      if (first.mm == nullptr && pte.kind == PteKind::kMigration && pte.ref == f) {
+        first = MappingAt{&mm, &vma, vpn, 1};
+      }
+    });
+    if (first.mm == nullptr) return;
+    if (const Choice* c = ctx.choices->Peek(ChoiceKind::kVisit)) {
+      Mm* mm = FindMm(c->a);
+      Vma* vma = mm == nullptr || c->b >= world_.arena() ? nullptr : FindVma(*mm, c->b);
+      const uint32_t vpn = c->b;
+      ctx.choices->Take();
+      if (vma == nullptr || mm->ptes[vpn].kind != PteKind::kMigration || mm->ptes[vpn].ref != f) {
+        ctx.choices->Refuse(ChoiceKind::kVisit, "no migration entry of the split folio is there");
+      } else {
+        first = MappingAt{mm, vma, vpn, 1};
+      }
     }
-  });
+    RemapPiece(f, first_new, first, ctx);
+  }
 }
 
 OpResult Engine::split(const args::split& a, OpContext& ctx) {

@@ -20,6 +20,8 @@ void Engine::SetPte(Mm& mm, uint32_t vpn, const Pte& pte) {
   account(slot, static_cast<Digest>(-1));
   account(pte, 1);
   slot = pte;
+  const uint64_t bit = uint64_t{1} << (vpn % 64);
+  mm.used[vpn / 64] = pte.none() ? mm.used[vpn / 64] & ~bit : mm.used[vpn / 64] | bit;
   TouchMm(mm);
 }
 
@@ -62,13 +64,13 @@ void Engine::RmapRemoved(FolioId f, uint32_t offset, uint32_t n, const Vma& vma,
   Folio& folio = F(f);
   if (folio.order >= 2 && folio.is(kFolioAnon) && !folio.is(kFolioSwapCache)) {
     bool still_mapped = false;
-    uint32_t kept = 0;  // pages of the batch that somebody else maps
-    ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) { still_mapped |= pte.maps(f); });
-    for (uint32_t i = 0; still_mapped && i < n; ++i) {
-      bool mapped = false;
-      ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) { mapped |= pte.maps(f) && pte.offset == offset + i; });
-      kept += mapped;
-    }
+    still_mapped_.assign(n, 0);  // by page of the batch
+    ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) {
+      if (!pte.maps(f)) return;
+      still_mapped = true;
+      if (pte.offset - offset < n) still_mapped_[pte.offset - offset] = 1;
+    });
+    const auto kept = std::count(still_mapped_.begin(), still_mapped_.end(), uint8_t{1});
     if (still_mapped && kept < n) {
       folio.Set(kFolioPartiallyMapped | kFolioDeferredSplit);
       TouchFolio(f);

@@ -26,8 +26,8 @@ Scratch& ThreadScratch() {
   return scratch;
 }
 
-// Gives folios new numbers in the order in which Visit meets them. Folios are looked up by their old number
-// in the array of folios, which is sorted by it while this lives.
+// Gives folios new numbers in the order in which Visit meets them. Folios are looked up by their
+// old number in the array of folios, which is sorted by it while this lives.
 class Renumber {
  public:
   Renumber(const std::vector<FolioState>& by_old_id, std::vector<uint32_t>* new_id)
@@ -38,8 +38,8 @@ class Renumber {
     const size_t i = Find(old_id);
     if (i < new_id_.size() && new_id_[i] == kNoFolio) new_id_[i] = next_++;
   }
-  // Numbers of folios that do not exist (a dangling entry) move behind all others, so that they can not be
-  // taken for a folio that exists.
+  // Numbers of folios that do not exist (a dangling entry) move behind all others, so that they can
+  // not be taken for a folio that exists.
   uint32_t Map(uint32_t old_id) const {
     if (old_id == kNoFolio) return kNoFolio;
     const size_t i = Find(old_id);

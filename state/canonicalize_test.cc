@@ -14,7 +14,8 @@ namespace {
 
 using testing::ElementsAre;
 
-// Three folios with own numbers 7, 4 and 9: 9 is mapped first, 4 is in the page cache, 7 is only isolated.
+// Three folios with own numbers 7, 4 and 9: 9 is mapped first, 4 is in the page cache, 7 is only
+// isolated.
 State Sample() {
   State s;
   s.mms = {{.id = 0, .rss_anon = 1}};
@@ -71,7 +72,8 @@ TEST(Canonicalize, IsIdempotent) {
   EXPECT_EQ(once, twice);
 }
 
-// Any order of the arrays and any order-keeping numbering of what is mapped or cached is the same state.
+// Any order of the arrays and any order-keeping numbering of what is mapped or cached is the same
+// state.
 TEST(Canonicalize, DoesNotDependOnOrderOrNumbers) {
   State want = Sample();
   Canonicalize(&want);
@@ -119,12 +121,12 @@ TEST(Digest, ChangesWithEveryFieldOfEveryRecord) {
 #define MMDIFF_RELATION(record, field, relation, why) CHANGE_##record(field)
 #define MMDIFF_RELATION_REST(record, field, relation, why) CHANGE_##record(field)
 #define MMDIFF_RELATION_KEY(record, field) CHANGE_##record(field)
-#define CHANGE(array, f)                                                                         \
-  expect_changes(                                                                                \
-      [](State* s) {                                                                             \
-        auto& v = s->array[0].f;                                                                 \
+#define CHANGE(array, f)                                                                     \
+  expect_changes(                                                                            \
+      [](State* s) {                                                                         \
+        auto& v = s->array[0].f;                                                             \
         v = static_cast<std::remove_reference_t<decltype(v)>>(static_cast<uint64_t>(v) ^ 1); \
-      },                                                                                         \
+      },                                                                                     \
       #array "." #f);
 #define CHANGE_vma(f) CHANGE(vmas, f)
 #define CHANGE_pte(f) CHANGE(ptes, f)

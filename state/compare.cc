@@ -16,14 +16,22 @@ namespace {
 // The relation that says whether records of a kind may be missing.
 RelationId PresentOf(Record record) {
   switch (record) {
-    case Record::vma: return RelationId::kvma_present;
-    case Record::pte: return RelationId::kpte_present;
-    case Record::page: return RelationId::kpage_present;
-    case Record::folio: return RelationId::kfolio_present;
-    case Record::swap: return RelationId::kswap_present;
-    case Record::batch: return RelationId::kbatch_present;
-    case Record::tlb: return RelationId::ktlb_present;
-    default: return RelationId::kmm_present;
+    case Record::vma:
+      return RelationId::kvma_present;
+    case Record::pte:
+      return RelationId::kpte_present;
+    case Record::page:
+      return RelationId::kpage_present;
+    case Record::folio:
+      return RelationId::kfolio_present;
+    case Record::swap:
+      return RelationId::kswap_present;
+    case Record::batch:
+      return RelationId::kbatch_present;
+    case Record::tlb:
+      return RelationId::ktlb_present;
+    default:
+      return RelationId::kmm_present;
   }
 }
 
@@ -74,7 +82,8 @@ class Comparison {
     if (a == b) return;
     MergeByKey(
         a, b, [this](const R& x, const R& y) { Fields(x, y); },
-        [this](const R& x) { Missing(KeyOf(x), true); }, [this](const R& y) { Missing(KeyOf(y), false); });
+        [this](const R& x) { Missing(KeyOf(x), true); },
+        [this](const R& y) { Missing(KeyOf(y), false); });
   }
 
   template <typename R>
@@ -115,8 +124,8 @@ class Comparison {
 // Binary search in an array of a canonical state.
 template <typename R, typename K>
 const R* Find(const std::vector<R>& v, const K& key, K (*key_of)(const R&)) {
-  const auto it =
-      std::lower_bound(v.begin(), v.end(), key, [&](const R& r, const K& k) { return key_of(r) < k; });
+  const auto it = std::lower_bound(v.begin(), v.end(), key,
+                                   [&](const R& r, const K& k) { return key_of(r) < k; });
   return it != v.end() && key_of(*it) == key ? &*it : nullptr;
 }
 
@@ -153,31 +162,42 @@ std::string DescribeFolio(const State& state, uint32_t folio) {
 
 std::string DescribeKey(const State& state, const RecordKey& key) {
   switch (key.record) {
-    case Record::choice: return "choice";
-    case Record::result: return "result";
-    case Record::vma: return absl::StrFormat("m%u 0x%x vma", key.k0, key.k1);
-    case Record::pte: return absl::StrFormat("m%u 0x%x pte", key.k0, key.k1);
-    case Record::page: return absl::StrFormat("%s page %u", DescribeFolio(state, key.k0), key.k1);
-    case Record::folio: return DescribeFolio(state, key.k0);
-    case Record::swap: return absl::StrFormat("swap slot %u", key.k0);
+    case Record::choice:
+      return "choice";
+    case Record::result:
+      return "result";
+    case Record::vma:
+      return absl::StrFormat("m%u 0x%x vma", key.k0, key.k1);
+    case Record::pte:
+      return absl::StrFormat("m%u 0x%x pte", key.k0, key.k1);
+    case Record::page:
+      return absl::StrFormat("%s page %u", DescribeFolio(state, key.k0), key.k1);
+    case Record::folio:
+      return DescribeFolio(state, key.k0);
+    case Record::swap:
+      return absl::StrFormat("swap slot %u", key.k0);
     case Record::batch:
       return absl::StrFormat("cpu%u %s batch slot %u", key.k0,
                              BatchKindName(static_cast<BatchKind>(key.k1)), key.k2);
-    case Record::tlb: return absl::StrFormat("cpu%u tlb m%u 0x%x", key.k0, key.k1, key.k2);
-    case Record::mm: return absl::StrFormat("m%u", key.k0);
-    case Record::stat: return "statistics";
+    case Record::tlb:
+      return absl::StrFormat("cpu%u tlb m%u 0x%x", key.k0, key.k1, key.k2);
+    case Record::mm:
+      return absl::StrFormat("m%u", key.k0);
+    case Record::stat:
+      return "statistics";
   }
   return "?";
 }
 
 const PteState* FindPte(const State& state, uint32_t mm, uint32_t vpn) {
-  return Find<PteState, Two>(state.ptes, Two(mm, vpn), [](const PteState& r) { return Two(r.mm, r.vpn); });
+  return Find<PteState, Two>(state.ptes, Two(mm, vpn),
+                             [](const PteState& r) { return Two(r.mm, r.vpn); });
 }
 
 const VmaState* FindVma(const State& state, uint32_t mm, uint32_t vpn) {
-  auto it = std::upper_bound(
-      state.vmas.begin(), state.vmas.end(), Two(mm, vpn),
-      [](const Two& k, const VmaState& r) { return k < Two(r.mm, r.start); });
+  auto it =
+      std::upper_bound(state.vmas.begin(), state.vmas.end(), Two(mm, vpn),
+                       [](const Two& k, const VmaState& r) { return k < Two(r.mm, r.start); });
   if (it == state.vmas.begin()) return nullptr;
   --it;
   return it->mm == mm && it->start <= vpn && vpn < it->end ? &*it : nullptr;

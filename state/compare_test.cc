@@ -20,9 +20,15 @@ using testing::HasSubstr;
 State Sample() {
   State s;
   s.mms = {{.id = 0, .rss_anon = 2}, {.id = 1}};
-  s.vmas = {{.mm = 0, .start = 0x40, .end = 0x44, .flags = kVmRead | kVmWrite, .file = kNoFile, .pgoff = 0x40}};
-  s.ptes = {{.mm = 0, .vpn = 0x40, .kind = PteKind::kPresent, .bits = kPteWrite | kPteDirty, .folio = 0},
-            {.mm = 0, .vpn = 0x41, .kind = PteKind::kSwap, .bits = kPteExclusive, .slot = 5}};
+  s.vmas = {{.mm = 0,
+             .start = 0x40,
+             .end = 0x44,
+             .flags = kVmRead | kVmWrite,
+             .file = kNoFile,
+             .pgoff = 0x40}};
+  s.ptes = {
+      {.mm = 0, .vpn = 0x40, .kind = PteKind::kPresent, .bits = kPteWrite | kPteDirty, .folio = 0},
+      {.mm = 0, .vpn = 0x41, .kind = PteKind::kSwap, .bits = kPteExclusive, .slot = 5}};
   s.folios = {{.id = 0, .flags = kFolioAnon, .refcount = 1, .mapcount = 1, .file = kNoFile},
               {.id = 1, .flags = kFolioDirty, .file = 2, .index = 8},
               {.id = 2, .flags = kFolioAnon, .refcount = 1, .file = kNoFile}};
@@ -30,7 +36,8 @@ State Sample() {
              {.folio = 1, .offset = 0},
              {.folio = 2, .offset = 0}};
   s.swaps = {{.slot = 5, .count = 1}};
-  s.batches = {{.cpu = 1, .kind = BatchKind::kMlock, .tag = MlockTag::kNew, .position = 2, .folio = 0}};
+  s.batches = {
+      {.cpu = 1, .kind = BatchKind::kMlock, .tag = MlockTag::kNew, .position = 2, .folio = 0}};
   s.tlbs = {{.cpu = 0, .mm = 0, .vpn = 0x40, .folio = 0, .write = 1}};
   return s;
 }
@@ -43,7 +50,8 @@ TEST(Relations, NamesAreUniqueAndFound) {
     EXPECT_EQ(FindRelation(info.name), &info);
   }
   EXPECT_EQ(FindRelation("pte.nothing"), nullptr);
-  EXPECT_TRUE(names.count("pte.write") && names.count("result.err") && names.count("choice.refused"));
+  EXPECT_TRUE(names.count("pte.write") && names.count("result.err") &&
+              names.count("choice.refused"));
 }
 
 TEST(Relations, AllowWhatTheirKindSays) {
@@ -78,17 +86,18 @@ TEST(Compare, FindsADifferenceInEachFieldAlone) {
 #define MMDIFF_RELATION(record, field, relation, why) CHANGE_##record(field, 1, #record "." #field)
 #define MMDIFF_RELATION_BIT(record, word, bit, mask, relation, why) \
   CHANGE_##record(word, mask, #record "." #bit)
-#define MMDIFF_RELATION_REST(record, word, relation, why) \
-  CHANGE_##record(word, (sizeof(s->UNNAMED_##record.word) > 1 ? 1u << 31 : 1u << 7), #record "." #word)
+#define MMDIFF_RELATION_REST(record, word, relation, why)                            \
+  CHANGE_##record(word, (sizeof(s->UNNAMED_##record.word) > 1 ? 1u << 31 : 1u << 7), \
+                  #record "." #word)
 #define UNNAMED_vma vmas[0]
 #define UNNAMED_pte ptes[0]
 #define UNNAMED_folio folios[0]
-#define CHANGE(array, f, mask, name)                                                                 \
-  expect(                                                                                            \
-      [](State* s) {                                                                                 \
-        auto& v = s->array[0].f;                                                                     \
+#define CHANGE(array, f, mask, name)                                                              \
+  expect(                                                                                         \
+      [](State* s) {                                                                              \
+        auto& v = s->array[0].f;                                                                  \
         v = static_cast<std::remove_reference_t<decltype(v)>>(static_cast<uint64_t>(v) ^ (mask)); \
-      },                                                                                             \
+      },                                                                                          \
       name);
 #define CHANGE_vma(f, mask, name) CHANGE(vmas, f, mask, name)
 #define CHANGE_pte(f, mask, name) CHANGE(ptes, f, mask, name)
@@ -120,7 +129,8 @@ TEST(Compare, ReportsMissingAndExtraRecords) {
   };
   expect_missing([](State* s) { s->vmas.clear(); }, "vma.present", "m0 0x40 vma");
   expect_missing([](State* s) { s->ptes.pop_back(); }, "pte.present", "m0 0x41 pte");
-  expect_missing([](State* s) { s->pages.pop_back(); }, "page.present", "folio 2 (unmapped) page 0");
+  expect_missing([](State* s) { s->pages.pop_back(); }, "page.present",
+                 "folio 2 (unmapped) page 0");
   expect_missing([](State* s) { s->folios.erase(s->folios.begin() + 1); }, "folio.present",
                  "folio 1 (f2 page 8)");
   expect_missing([](State* s) { s->swaps.clear(); }, "swap.present", "swap slot 5");
@@ -131,8 +141,8 @@ TEST(Compare, ReportsMissingAndExtraRecords) {
 
 TEST(Compare, RanksByRelationThenByKeyAndBoundsTheList) {
   State a = Sample(), b = Sample();
-  b.stats.nr_mlock = 1;                       // last kind
-  b.ptes[1].bits = 0;                         // pte.exclusive at 0x41
+  b.stats.nr_mlock = 1;                        // last kind
+  b.ptes[1].bits = 0;                          // pte.exclusive at 0x41
   b.ptes[0].bits = kPteDirty | kPteExclusive;  // pte.write and pte.exclusive at 0x40
   CompareResult r;
   EXPECT_FALSE(Compare(a, b, &r));
@@ -170,7 +180,9 @@ TEST(Diff, RendersEveryKindOfRecordSymbolically) {
   EXPECT_THAT(text, HasSubstr("m0 0x40 vma: end=0x44 read|write anon pgoff=0x40\n"));
   EXPECT_THAT(text, HasSubstr("m0 0x40 pte: present write|dirty folio 0 page 0\n"));
   EXPECT_THAT(text, HasSubstr("m0 0x41 pte: swap exclusive slot=5\n"));
-  EXPECT_THAT(text, HasSubstr("folio 0 (m0 0x40): order=0 anon refcount=1 mapcount=1 lru=none node=0 movable\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("folio 0 (m0 0x40): order=0 anon refcount=1 mapcount=1 lru=none node=0 movable\n"));
   EXPECT_THAT(text, HasSubstr("folio 1 (f2 page 8): order=0 dirty"));
   EXPECT_THAT(text, HasSubstr("folio 0 (m0 0x40) page 0: content=0x100000040 mapcount=1\n"));
   EXPECT_THAT(text, HasSubstr("swap slot 5: count=1 content=0x0\n"));

@@ -91,8 +91,8 @@ std::string Table(const Row& head, const std::vector<Row>& rows) {
   std::string out;
   const auto line = [&](const Row& r) {
     if (r.a.size() <= wa) {
-      absl::StrAppendFormat(&out, "%-*s  %-*s  %s\n", static_cast<int>(w), r.where, static_cast<int>(wa),
-                            r.a, r.b);
+      absl::StrAppendFormat(&out, "%-*s  %-*s  %s\n", static_cast<int>(w), r.where,
+                            static_cast<int>(wa), r.a, r.b);
     } else {
       absl::StrAppendFormat(&out, "%-*s  %s\n", static_cast<int>(w), r.where, r.a);
       absl::StrAppendFormat(&out, "%-*s  %s\n", static_cast<int>(w + 2 + wa), "", r.b);
@@ -107,43 +107,62 @@ std::string Table(const Row& head, const std::vector<Row>& rows) {
 
 const char* PteKindName(PteKind kind) {
   switch (kind) {
-    case PteKind::kNone: return "none";
-    case PteKind::kPresent: return "present";
-    case PteKind::kZero: return "zero";
-    case PteKind::kSwap: return "swap";
-    case PteKind::kMigration: return "migration";
+    case PteKind::kNone:
+      return "none";
+    case PteKind::kPresent:
+      return "present";
+    case PteKind::kZero:
+      return "zero";
+    case PteKind::kSwap:
+      return "swap";
+    case PteKind::kMigration:
+      return "migration";
   }
   return "?";
 }
 
 const char* LruListName(LruList lru) {
   switch (lru) {
-    case LruList::kNone: return "none";
-    case LruList::kInactiveAnon: return "inactive_anon";
-    case LruList::kActiveAnon: return "active_anon";
-    case LruList::kInactiveFile: return "inactive_file";
-    case LruList::kActiveFile: return "active_file";
-    case LruList::kUnevictable: return "unevictable";
+    case LruList::kNone:
+      return "none";
+    case LruList::kInactiveAnon:
+      return "inactive_anon";
+    case LruList::kActiveAnon:
+      return "active_anon";
+    case LruList::kInactiveFile:
+      return "inactive_file";
+    case LruList::kActiveFile:
+      return "active_file";
+    case LruList::kUnevictable:
+      return "unevictable";
   }
   return "?";
 }
 
 const char* BatchKindName(BatchKind kind) {
   switch (kind) {
-    case BatchKind::kLruAdd: return "lru_add";
-    case BatchKind::kActivate: return "activate";
-    case BatchKind::kDeactivate: return "deactivate";
-    case BatchKind::kLazyfree: return "lazyfree";
-    case BatchKind::kMlock: return "mlock";
+    case BatchKind::kLruAdd:
+      return "lru_add";
+    case BatchKind::kActivate:
+      return "activate";
+    case BatchKind::kDeactivate:
+      return "deactivate";
+    case BatchKind::kLazyfree:
+      return "lazyfree";
+    case BatchKind::kMlock:
+      return "mlock";
   }
   return "?";
 }
 
 const char* MlockTagName(MlockTag tag) {
   switch (tag) {
-    case MlockTag::kNone: return "none";
-    case MlockTag::kLru: return "lru";
-    case MlockTag::kNew: return "new";
+    case MlockTag::kNone:
+      return "none";
+    case MlockTag::kLru:
+      return "lru";
+    case MlockTag::kNew:
+      return "new";
   }
   return "?";
 }
@@ -186,7 +205,8 @@ std::string RenderPage(const PageState& r) {
 }
 
 std::string RenderSwap(const SwapState& r) {
-  return absl::StrFormat("count=%u%s content=0x%x", r.count, r.cached != 0 ? " cached" : "", r.content);
+  return absl::StrFormat("count=%u%s content=0x%x", r.count, r.cached != 0 ? " cached" : "",
+                         r.content);
 }
 
 std::string RenderBatch(const BatchState& r) {
@@ -196,8 +216,8 @@ std::string RenderBatch(const BatchState& r) {
 }
 
 std::string RenderTlb(const TlbState& r) {
-  std::string out = r.folio == kNoFolio ? "the zero page"
-                                        : absl::StrCat(FolioText(r.folio), " page ", r.offset);
+  std::string out =
+      r.folio == kNoFolio ? "the zero page" : absl::StrCat(FolioText(r.folio), " page ", r.offset);
   if (r.write != 0) absl::StrAppend(&out, " write");
   if (r.dirty != 0) absl::StrAppend(&out, " dirty");
   return out;
@@ -208,8 +228,8 @@ std::string RenderStat(const StatState& r) {
       "anon_mapped=%u file_mapped=%u mlock=%u allocated=%u isolated_anon=%u isolated_file=%u "
       "inactive_anon=%u active_anon=%u inactive_file=%u active_file=%u unevictable=%u",
       r.nr_anon_mapped, r.nr_file_mapped, r.nr_mlock, r.nr_allocated, r.nr_isolated_anon,
-      r.nr_isolated_file, r.nr_inactive_anon, r.nr_active_anon, r.nr_inactive_file, r.nr_active_file,
-      r.nr_unevictable);
+      r.nr_isolated_file, r.nr_inactive_anon, r.nr_active_anon, r.nr_inactive_file,
+      r.nr_active_file, r.nr_unevictable);
 }
 
 std::string RenderState(const State& state) {
@@ -225,19 +245,26 @@ std::string RenderState(const State& state) {
   return out;
 }
 
-std::string RenderDiff(const State& a, const State& b, std::string_view name_a, std::string_view name_b) {
+std::string RenderDiff(const State& a, const State& b, std::string_view name_a,
+                       std::string_view name_b) {
   std::vector<Row> rows;
   ForEachArray(a, b, [&](const auto& ra, const auto& rb) {
     if (ra == rb) return;
     MergeByKey(
         ra, rb,
         [&](const auto& x, const auto& y) {
-          if (!(x == y)) rows.push_back({DescribeKey(a, KeyOf(x)), RenderRecord(x), RenderRecord(y)});
+          if (!(x == y))
+            rows.push_back({DescribeKey(a, KeyOf(x)), RenderRecord(x), RenderRecord(y)});
         },
-        [&](const auto& x) { rows.push_back({DescribeKey(a, KeyOf(x)), RenderRecord(x), "absent"}); },
-        [&](const auto& y) { rows.push_back({DescribeKey(b, KeyOf(y)), "absent", RenderRecord(y)}); });
+        [&](const auto& x) {
+          rows.push_back({DescribeKey(a, KeyOf(x)), RenderRecord(x), "absent"});
+        },
+        [&](const auto& y) {
+          rows.push_back({DescribeKey(b, KeyOf(y)), "absent", RenderRecord(y)});
+        });
   });
-  if (!(a.stats == b.stats)) rows.push_back({"statistics", RenderStat(a.stats), RenderStat(b.stats)});
+  if (!(a.stats == b.stats))
+    rows.push_back({"statistics", RenderStat(a.stats), RenderStat(b.stats)});
   if (rows.empty()) return "";
   return Table({"", std::string(name_a), std::string(name_b)}, rows);
 }

@@ -1,7 +1,7 @@
 // Diff: states and differences as text for people.
 //
-// Everything is symbolic (flag names, list names, m0, folio 3) and deterministic. Nothing here decides
-// whether states agree; compare.h does. Costs O(size of what is printed).
+// Everything is symbolic (flag names, list names, m0, folio 3) and deterministic. Nothing here
+// decides whether states agree; compare.h does. Costs O(size of what is printed).
 #ifndef MMDIFF_STATE_DIFF_H_
 #define MMDIFF_STATE_DIFF_H_
 
@@ -16,9 +16,10 @@ namespace mmdiff {
 // A canonical state, one record a line, grouped by kind; kinds without records are left out.
 std::string RenderState(const State& state);
 
-// The records in which two canonical states differ, side by side, with the columns headed by the names.
-// Records equal on both sides are left out. Empty if the states are equal.
-std::string RenderDiff(const State& a, const State& b, std::string_view name_a, std::string_view name_b);
+// The records in which two canonical states differ, side by side, with the columns headed by the
+// names. Records equal on both sides are left out. Empty if the states are equal.
+std::string RenderDiff(const State& a, const State& b, std::string_view name_a,
+                       std::string_view name_b);
 
 // A list of field differences as a table: where, field, value of a, value of b.
 std::string RenderFieldDiffs(const CompareResult& result, std::string_view name_a,

@@ -48,8 +48,8 @@ constexpr size_t LinesOf(Record record) {
 #include "state/relations.def"
   return n;
 }
-#define MMDIFF_COMPLETE(record)                                            \
-  static_assert(MembersOf<type_##record>() == LinesOf(Record::record),     \
+#define MMDIFF_COMPLETE(record)                                        \
+  static_assert(MembersOf<type_##record>() == LinesOf(Record::record), \
                 "a field of state.h has no line in relations.def: " #record)
 MMDIFF_COMPLETE(vma);
 MMDIFF_COMPLETE(pte);
@@ -67,12 +67,14 @@ static_assert(MembersOf<State>() == 9, "an array of State is missing in ForEachA
 constexpr FieldGetter kGetters[kRelations] = {
 #define MMDIFF_RELATION(record, field, relation, why) \
   [](const void* r) { return static_cast<uint64_t>(static_cast<const type_##record*>(r)->field); },
-#define MMDIFF_RELATION_BIT(record, word, bit, mask, relation, why) \
-  [](const void* r) -> uint64_t { return (static_cast<const type_##record*>(r)->word & mask) != 0; },
-#define MMDIFF_RELATION_REST(record, word, relation, why)             \
-  [](const void* r) -> uint64_t {                                     \
-    constexpr uint32_t named = NamedBits(Record::record, #word);      \
-    return static_cast<const type_##record*>(r)->word & ~named;       \
+#define MMDIFF_RELATION_BIT(record, word, bit, mask, relation, why)  \
+  [](const void* r) -> uint64_t {                                    \
+    return (static_cast<const type_##record*>(r)->word & mask) != 0; \
+  },
+#define MMDIFF_RELATION_REST(record, word, relation, why)        \
+  [](const void* r) -> uint64_t {                                \
+    constexpr uint32_t named = NamedBits(Record::record, #word); \
+    return static_cast<const type_##record*>(r)->word & ~named;  \
   },
 #define MMDIFF_RELATION_OTHER(record, what, relation, why) nullptr,
 #include "state/relations.def"
@@ -101,21 +103,32 @@ std::string RenderField(const State& state, RelationId id, uint64_t value) {
   const uint32_t v = static_cast<uint32_t>(value);
   switch (id) {
     case RelationId::kvma_end:
-    case RelationId::kvma_pgoff: return absl::StrFormat("0x%x", v);
+    case RelationId::kvma_pgoff:
+      return absl::StrFormat("0x%x", v);
     case RelationId::kvma_file:
-    case RelationId::kfolio_file: return RenderFile(v);
-    case RelationId::kpte_kind: return PteKindName(static_cast<PteKind>(v));
+    case RelationId::kfolio_file:
+      return RenderFile(v);
+    case RelationId::kpte_kind:
+      return PteKindName(static_cast<PteKind>(v));
     case RelationId::kpte_folio:
-    case RelationId::kbatch_folio: return DescribeFolio(state, v);
-    case RelationId::ktlb_folio: return v == kNoFolio ? "the zero page" : DescribeFolio(state, v);
+    case RelationId::kbatch_folio:
+      return DescribeFolio(state, v);
+    case RelationId::ktlb_folio:
+      return v == kNoFolio ? "the zero page" : DescribeFolio(state, v);
     case RelationId::kpte_slot:
-    case RelationId::kfolio_slot: return v == kNoSlot ? "none" : absl::StrCat(v);
-    case RelationId::kfolio_lru: return LruListName(static_cast<LruList>(v));
-    case RelationId::kfolio_zone: return v == 0 ? "normal" : "movable";
-    case RelationId::kbatch_tag: return MlockTagName(static_cast<MlockTag>(v));
+    case RelationId::kfolio_slot:
+      return v == kNoSlot ? "none" : absl::StrCat(v);
+    case RelationId::kfolio_lru:
+      return LruListName(static_cast<LruList>(v));
+    case RelationId::kfolio_zone:
+      return v == 0 ? "normal" : "movable";
+    case RelationId::kbatch_tag:
+      return MlockTagName(static_cast<MlockTag>(v));
     case RelationId::kpage_content:
-    case RelationId::kswap_content: return absl::StrFormat("0x%x", value);
-    default: return absl::StrCat(value);
+    case RelationId::kswap_content:
+      return absl::StrFormat("0x%x", value);
+    default:
+      return absl::StrCat(value);
   }
 }
 

@@ -1,7 +1,8 @@
-// Fields of records by relation: generic access for what works on differences (compare, diff, slices).
+// Fields of records by relation: generic access for what works on differences (compare, diff,
+// slices).
 //
-// Internal to state/. Getters read one field of a record as a number; RenderField turns such a number into
-// the words of its field. Nothing here is on the path of a run without differences.
+// Internal to state/. Getters read one field of a record as a number; RenderField turns such a
+// number into the words of its field. Nothing here is on the path of a run without differences.
 #ifndef MMDIFF_STATE_FIELD_H_
 #define MMDIFF_STATE_FIELD_H_
 
@@ -35,7 +36,8 @@ inline bool KeyLess(const RecordKey& a, const RecordKey& b) {
   return a.k2 < b.k2;
 }
 
-// Calls f(const std::vector<R>&, const std::vector<R>&) for the arrays of both states, each kind once.
+// Calls f(const std::vector<R>&, const std::vector<R>&) for the arrays of both states, each kind
+// once.
 template <typename F>
 void ForEachArray(const State& a, const State& b, F f) {
   f(a.vmas, b.vmas);
@@ -50,7 +52,8 @@ void ForEachArray(const State& a, const State& b, F f) {
 
 // Calls both(ra, rb), only_a(ra) and only_b(rb) over two arrays sorted by key.
 template <typename R, typename Both, typename OnlyA, typename OnlyB>
-void MergeByKey(const std::vector<R>& a, const std::vector<R>& b, Both both, OnlyA only_a, OnlyB only_b) {
+void MergeByKey(const std::vector<R>& a, const std::vector<R>& b, Both both, OnlyA only_a,
+                OnlyB only_b) {
   size_t i = 0, j = 0;
   while (i < a.size() || j < b.size()) {
     if (j == b.size() || (i < a.size() && KeyLess(KeyOf(a[i]), KeyOf(b[j])))) {
@@ -63,7 +66,8 @@ void MergeByKey(const std::vector<R>& a, const std::vector<R>& b, Both both, Onl
   }
 }
 
-// The value of the field of `id` in a record of the right kind. Not for relations that are no fields.
+// The value of the field of `id` in a record of the right kind. Not for relations that are no
+// fields.
 using FieldGetter = uint64_t (*)(const void* record);
 FieldGetter GetterOf(RelationId id);  // nullptr if `id` is not a field
 

@@ -28,17 +28,21 @@ static_assert(WhyGivenWhereNeeded(),
 
 const char* RelationKindText(RelationKind kind) {
   switch (kind) {
-    case RelationKind::equal: return "equal";
-    case RelationKind::drained: return "equal once drained";
-    case RelationKind::superset: return "may be a superset";
-    case RelationKind::ignored: return "ignored";
+    case RelationKind::equal:
+      return "equal";
+    case RelationKind::drained:
+      return "equal once drained";
+    case RelationKind::superset:
+      return "may be a superset";
+    case RelationKind::ignored:
+      return "ignored";
   }
   return "?";
 }
 
 const char* RecordName(Record record) {
-  static constexpr const char* kNames[kRecords] = {"choice", "result", "vma", "pte", "page", "folio",
-                                                   "swap",   "batch",  "tlb", "mm",  "stat"};
+  static constexpr const char* kNames[kRecords] = {
+      "choice", "result", "vma", "pte", "page", "folio", "swap", "batch", "tlb", "mm", "stat"};
   return kNames[static_cast<size_t>(record)];
 }
 

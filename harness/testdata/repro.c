@@ -52,7 +52,9 @@ struct op {
   const char *text;
 };
 /* bits of mmap flags in the program */
-enum { M_READ = 1, M_WRITE = 2, M_SHARED = 4, M_POPULATE = 8, M_LOCKED = 16, M_FIXED = 32, M_NOHUGE = 64 };
+enum {
+  M_READ = 1, M_WRITE = 2, M_SHARED = 4, M_POPULATE = 8, M_LOCKED = 16, M_FIXED = 32, M_NOHUGE = 64
+};
 
 #define ARENA 256ul
 #define MEMLOCK 96ul
@@ -170,7 +172,8 @@ static long move_range(const struct op *o) {
     nodes[i] = (int)o->arg[3];
     status[i] = 0;
   }
-  if (syscall(SYS_move_pages, 0, (unsigned long)n, pages, nodes, status, 2 /* MPOL_MF_MOVE */) < 0) return -1;
+  if (syscall(SYS_move_pages, 0, (unsigned long)n, pages, nodes, status, 2 /* MPOL_MF_MOVE */) < 0)
+    return -1;
   for (i = 0; i < n; ++i) moved += status[i] == nodes[i];
   return moved;
 }
@@ -214,7 +217,9 @@ static void do_op(const struct op *o, struct reply *r) {
     case OP_map: r->ret = map_pages(o); break;
     case OP_unmap: r->ret = munmap(p, n); break;
     case OP_protect:
-      r->ret = mprotect(p, n, o->arg[3] == 0 ? PROT_NONE : (o->arg[3] & 2) != 0 ? PROT_READ | PROT_WRITE : PROT_READ);
+      r->ret = mprotect(p, n, (o->arg[3] & 2) != 0 ? PROT_READ | PROT_WRITE
+                              : o->arg[3] != 0     ? PROT_READ
+                                                   : PROT_NONE);
       break;
     case OP_read:
     case OP_write: access_pages(o, r); return;
@@ -267,7 +272,8 @@ static int make_file(unsigned id, unsigned npages) {
   if (ftruncate(fd, (off_t)(npages * PAGE)) != 0) fail("ftruncate");
   for (i = 0; i < npages; ++i) {
     const uint64_t value = 0xF000000000000000ul | (uint64_t)id << 32 | i;
-    if (pwrite(fd, &value, sizeof(value), (off_t)(i * PAGE)) != (ssize_t)sizeof(value)) fail("pwrite");
+    if (pwrite(fd, &value, sizeof(value), (off_t)(i * PAGE)) != (ssize_t)sizeof(value))
+      fail("pwrite");
   }
   if (fsync(fd) != 0) fail("fsync");
   return fd;
