@@ -35,7 +35,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// How long a worker may finish keeping a finding when the budget is spent, beyond its own budget for that.
+// How long a worker may finish keeping a finding when the budget is spent, beyond its own budget
+// for that.
 constexpr double kKeepGrace = 10;
 // A worker that dies so often in a row without having run a program cannot run at all.
 constexpr int kMaxIdleDeaths = 4;
@@ -105,7 +106,8 @@ absl::Status Campaign::Prepare() {
   for (const auto& leader : contestants->leaders) leaders_.push_back(leader->info().name);
   const std::string& work = options_.work_dir;
   if (absl::Status s = MakeDirectory(work); !s.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(s.message(), "; name another place with --work"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(s.message(), "; name another place with --work"));
   }
   const std::string lock = work + "/lock";
   lock_fd_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -132,7 +134,8 @@ absl::Status Campaign::Prepare() {
   if (!seeds.ok()) return seeds.status();
   result_.seeds = *seeds;
   for (size_t i = 0; i < options_.jobs; ++i) {
-    absl::StatusOr<SharedStats> stats = SharedStats::Create(absl::StrCat(work, "/worker-", i, ".page"));
+    absl::StatusOr<SharedStats> stats =
+        SharedStats::Create(absl::StrCat(work, "/worker-", i, ".page"));
     if (!stats.ok()) return stats.status();
     workers_.push_back(std::make_unique<Worker>(*std::move(stats)));
     workers_.back()->number = i;
@@ -170,25 +173,13 @@ absl::Status Campaign::StartWorker(Worker* worker) {
   // Different for each worker and restart, and the same for the same --seed.
   const uint64_t seed = options_.seed * 1000003 + worker->number * 1009 + worker->starts++;
   ChildSpec spec;
-  spec.argv = {options_.worker,
-               options_.work_dir + "/corpus",
-               absl::StrCat("-seed=", seed % 0xffffffff + 1),
-               absl::StrCat("-artifact_prefix=", options_.work_dir, "/artifacts/"),
-               "-max_len=4096",
-               "-len_control=0",
-               "-reload=5",
-               "-detect_leaks=0",
-               "-print_pcs=0",
-               "-report_slow_units=100000",
-               // Deaths and hangs are the supervisor's: libFuzzer's handlers would hide the signal.
-               "-timeout=100000",
-               "-handle_segv=0",
-               "-handle_bus=0",
-               "-handle_abrt=0",
-               "-handle_ill=0",
-               "-handle_fpe=0",
-               "-handle_trap=0",
-               "-rss_limit_mb=4096"};
+  spec.argv = {
+      options_.worker, options_.work_dir + "/corpus", absl::StrCat("-seed=", seed % 0xffffffff + 1),
+      absl::StrCat("-artifact_prefix=", options_.work_dir, "/artifacts/"), "-max_len=4096",
+      "-len_control=0", "-reload=5", "-detect_leaks=0", "-print_pcs=0", "-report_slow_units=100000",
+      // Deaths and hangs are the supervisor's: libFuzzer's handlers would hide the signal.
+      "-timeout=100000", "-handle_segv=0", "-handle_bus=0", "-handle_abrt=0", "-handle_ill=0",
+      "-handle_fpe=0", "-handle_trap=0", "-rss_limit_mb=4096"};
   spec.environment = WorkerEnvironment(worker);
   worker->stats.page().phase.store(WorkerPhase::kIdle);
   worker->programs_at_start = worker->stats.page().programs.load();
@@ -247,7 +238,8 @@ void Campaign::AddFinding(const std::string& text) {
     result_.warnings.push_back(warning);
   }
   printer_->Say(absl::StrCat("finding: ", finding.signature, " (", finding.original_ops, " -> ",
-                             finding.ops, " operations)\n  ", finding.message, "\n  ", finding.path));
+                             finding.ops, " operations)\n  ", finding.message, "\n  ",
+                             finding.path));
   result_.findings.push_back(std::move(finding));
   result_.numbers.findings = result_.findings.size();
 }
@@ -256,7 +248,8 @@ void Campaign::WatchForHang(Worker* worker) {
   const StatsPage& page = worker->stats.page();
   const uint64_t programs = page.programs.load(std::memory_order_relaxed);
   const WorkerPhase phase = page.phase.load(std::memory_order_relaxed);
-  if (programs != worker->seen_programs || phase != worker->seen_phase || phase == WorkerPhase::kIdle) {
+  if (programs != worker->seen_programs || phase != worker->seen_phase ||
+      phase == WorkerPhase::kIdle) {
     worker->seen_programs = programs;
     worker->seen_phase = phase;
     worker->seen_since = Now();
@@ -281,7 +274,8 @@ void Campaign::Quarantine(const StatsPage& page) {
     std::ifstream in(entry.path(), std::ios::binary);
     const std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(in), {}};
     if (InputHash(bytes.data(), bytes.size()) != hash) continue;
-    fs::rename(entry.path(), fs::path(options_.work_dir) / "quarantine" / entry.path().filename(), error);
+    fs::rename(entry.path(), fs::path(options_.work_dir) / "quarantine" / entry.path().filename(),
+               error);
   }
 }
 
@@ -293,7 +287,7 @@ absl::Status Campaign::KeepDeath(Worker* worker, int wait_status) {
   ++result_.deaths;
   Quarantine(page);
   ChildEnd end;
-  end.kind = worker->hung ? ChildEnd::Kind::kTimedOut
+  end.kind = worker->hung               ? ChildEnd::Kind::kTimedOut
              : WIFSIGNALED(wait_status) ? ChildEnd::Kind::kSignalled
                                         : ChildEnd::Kind::kExited;
   end.code = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
@@ -303,7 +297,8 @@ absl::Status Campaign::KeepDeath(Worker* worker, int wait_status) {
   end.position.in_reference = page.progress.in_reference.load() != 0;
   end.output = worker->child->tail();
   const IsolatedOutcome outcome = Attribute(end, *program, leaders_);
-  // A death while a finding was being minimised: the finding itself is kept already, but not minimised.
+  // A death while a finding was being minimised: the finding itself is kept already, but not
+  // minimised.
   if (deaths_seen_[outcome.signature.FileName()]++ > 0) return absl::OkStatus();
   if (!keeping) {
     KeeperOptions keeper_options;
@@ -316,7 +311,8 @@ absl::Status Campaign::KeepDeath(Worker* worker, int wait_status) {
     if (!raw.ok()) return raw.status();
     AddFinding(KeptFindingJson(*raw));
   }
-  const std::string directory = absl::StrCat(options_.work_dir, "/deaths/", getpid(), "-", death_number_++);
+  const std::string directory =
+      absl::StrCat(options_.work_dir, "/deaths/", getpid(), "-", death_number_++);
   if (absl::Status s = MakeDirectory(directory); !s.ok()) return s;
   nlohmann::ordered_json json;
   json["kind"] = static_cast<int>(end.kind);
@@ -327,7 +323,8 @@ absl::Status Campaign::KeepDeath(Worker* worker, int wait_status) {
   json["in_reference"] = end.position.in_reference;
   json["output"] = end.output;
   const std::string death = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
-  if (absl::Status s = WriteText(directory + "/program.mmdiff", PrintText(*program)); !s.ok()) return s;
+  if (absl::Status s = WriteText(directory + "/program.mmdiff", PrintText(*program)); !s.ok())
+    return s;
   if (absl::Status s = WriteText(directory + "/death.json", death); !s.ok()) return s;
   return StartDeathTask(directory);
 }
@@ -375,11 +372,14 @@ absl::Status Campaign::OnEnd(Worker* worker, int wait_status) {
     worker->done = true;
     return absl::OkStatus();
   }
-  if (code == 3 && absl::StrContains(worker->child->tail(), "mmdiff: the finding could not be kept")) {
-    return absl::InternalError(absl::StrCat("a finding could not be kept:\n", worker->child->tail()));
+  if (code == 3 &&
+      absl::StrContains(worker->child->tail(), "mmdiff: the finding could not be kept")) {
+    return absl::InternalError(
+        absl::StrCat("a finding could not be kept:\n", worker->child->tail()));
   }
   if (code == 2 && !ran && !in_program) {
-    return absl::InvalidArgumentError(absl::StrCat("the fuzz target refused:\n", worker->child->tail()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the fuzz target refused:\n", worker->child->tail()));
   }
   if (code == 0 && options_.stop_on_first && !in_program) {
     worker->done = true;
@@ -392,7 +392,8 @@ absl::Status Campaign::OnEnd(Worker* worker, int wait_status) {
     worker->idle_deaths = 0;
   } else if (++worker->idle_deaths >= kMaxIdleDeaths) {
     return absl::InternalError(absl::StrCat("the fuzz target ", options_.worker,
-                                            " ends without running anything:\n", worker->child->tail()));
+                                            " ends without running anything:\n",
+                                            worker->child->tail()));
   }
   if (winding_down_since_ >= 0 || (options_.stop_on_first && !result_.findings.empty())) {
     worker->done = true;
@@ -469,7 +470,8 @@ absl::StatusOr<bool> Campaign::Step(int wait_ms) {
   return winding_down_since_ < 0 || WindDown();
 }
 
-absl::StatusOr<CampaignResult> RunCampaign(const CampaignOptions& options, ProgressPrinter* printer) {
+absl::StatusOr<CampaignResult> RunCampaign(const CampaignOptions& options,
+                                           ProgressPrinter* printer) {
   absl::StatusOr<std::unique_ptr<Campaign>> campaign = Campaign::Start(options, printer);
   if (!campaign.ok()) return campaign.status();
   for (;;) {

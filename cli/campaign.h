@@ -1,8 +1,9 @@
 // Campaign: worker processes of a fuzz target, supervised until the budget is spent.
 //
-// Workers share one working corpus and count into stats pages; a worker that dies or hangs is restarted, its
-// program kept at once and minimised in a process of the same build. The supervisor runs no program itself,
-// so nothing that an implementation does can take it down. Costs one poll every tenth of a second.
+// Workers share one working corpus and count into stats pages; a worker that dies or hangs is
+// restarted, its program kept at once and minimised in a process of the same build. The supervisor
+// runs no program itself, so nothing that an implementation does can take it down. Costs one poll
+// every tenth of a second.
 #ifndef MMDIFF_CLI_CAMPAIGN_H_
 #define MMDIFF_CLI_CAMPAIGN_H_
 
@@ -43,8 +44,8 @@ struct CampaignFinding {
   std::string signature, kind, message, path;
   uint64_t ops = 0;
   uint64_t original_ops = 0;
-  uint64_t times = 1;         // workers that kept it
-  double found_after = 0;     // seconds
+  uint64_t times = 1;      // workers that kept it
+  double found_after = 0;  // seconds
   uint64_t found_operations = 0;
   bool is_new = false;
 };
@@ -64,14 +65,15 @@ extern std::atomic<bool> campaign_interrupted;
 // One campaign, to be stepped; several may run side by side in one thread.
 class Campaign {
  public:
-  // Makes the working corpus and starts the workers. Errors name the directory or the program that is missing
-  // and the remedy.
+  // Makes the working corpus and starts the workers. Errors name the directory or the program that
+  // is missing and the remedy.
   static absl::StatusOr<std::unique_ptr<Campaign>> Start(const CampaignOptions& options,
                                                          ProgressPrinter* printer);
   ~Campaign();
 
-  // Looks after the workers; `wait_ms` is how long to wait for output first. True as long as there is
-  // something to do. An error ends the campaign: a worker that cannot run, or a finding that cannot be kept.
+  // Looks after the workers; `wait_ms` is how long to wait for output first. True as long as there
+  // is something to do. An error ends the campaign: a worker that cannot run, or a finding that
+  // cannot be kept.
   absl::StatusOr<bool> Step(int wait_ms);
   // Valid at all times.
   const CampaignResult& result() const { return result_; }
@@ -113,7 +115,8 @@ class Campaign {
 };
 
 // Runs a campaign to its end.
-absl::StatusOr<CampaignResult> RunCampaign(const CampaignOptions& options, ProgressPrinter* printer);
+absl::StatusOr<CampaignResult> RunCampaign(const CampaignOptions& options,
+                                           ProgressPrinter* printer);
 
 }  // namespace mmdiff
 

@@ -113,7 +113,8 @@ absl::StatusOr<ChildProgram::Finished> ChildProgram::Run(const ChildSpec& spec) 
   while (child->fd() >= 0) {
     pollfd p = {child->fd(), POLLIN, 0};
     poll(&p, 1, 1000);
-    for (const std::string& line : child->ReadLines()) absl::StrAppend(&finished.output, line, "\n");
+    for (const std::string& line : child->ReadLines())
+      absl::StrAppend(&finished.output, line, "\n");
   }
   std::optional<int> status;
   while (!(status = child->Poll())) usleep(1000);

@@ -1,7 +1,7 @@
 // A program run as a child, its error output read line by line without blocking.
 //
-// The child has its own process group, so that Ctrl-C reaches only the parent, and dies with its parent. It
-// never waits unless told to. Starting one costs a fork and an exec.
+// The child has its own process group, so that Ctrl-C reaches only the parent, and dies with its
+// parent. It never waits unless told to. Starting one costs a fork and an exec.
 #ifndef MMDIFF_CLI_CHILD_PROGRAM_H_
 #define MMDIFF_CLI_CHILD_PROGRAM_H_
 
@@ -19,7 +19,8 @@ namespace mmdiff {
 struct ChildSpec {
   std::vector<std::string> argv;  // argv[0] is looked up in PATH if it has no slash
   std::vector<std::pair<std::string, std::string>> environment;  // set on top of this process's own
-  bool join_output = false;       // standard output goes where error output goes; otherwise it is dropped
+  bool join_output =
+      false;  // standard output goes where error output goes; otherwise it is dropped
 };
 
 class ChildProgram {

@@ -14,7 +14,8 @@ namespace mmdiff {
 namespace {
 
 TEST(ChildProgram, GivesLinesAndStatus) {
-  const auto run = ChildProgram::Run({{"sh", "-c", "echo one >&2; printf two >&2; exit 5"}, {}, false});
+  const auto run =
+      ChildProgram::Run({{"sh", "-c", "echo one >&2; printf two >&2; exit 5"}, {}, false});
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_EQ(run->output, "one\ntwo\n");
   EXPECT_EQ(WEXITSTATUS(run->wait_status), 5);
@@ -70,7 +71,9 @@ TEST(ChildProgram, DestructionEndsTheChild) {
 
 TEST(ChildProgram, LongOutputKeepsItsTail) {
   auto child = ChildProgram::Start(
-      {{"sh", "-c", "i=0; while [ $i -lt 20000 ]; do echo line $i >&2; i=$((i+1)); done"}, {}, false});
+      {{"sh", "-c", "i=0; while [ $i -lt 20000 ]; do echo line $i >&2; i=$((i+1)); done"},
+       {},
+       false});
   ASSERT_TRUE(child.ok());
   size_t lines = 0;
   while (child->fd() >= 0) {

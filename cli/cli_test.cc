@@ -1,4 +1,5 @@
-// The program from the outside: every verb, its JSON, its exit codes and its messages for bad input.
+// The program from the outside: every verb, its JSON, its exit codes and its messages for bad
+// input.
 #include <string>
 
 #include "cli/flag_docs.h"
@@ -55,7 +56,8 @@ TEST_F(Cli, RunTakesDirectoriesAndStandardInput) {
   Write("d/e/b.mmdiff", kGoodProgram);
   Write("d/ignored.txt", "not a program");
   EXPECT_EQ(Json(Mmdiff("run d --json"))["programs"], 2);
-  const ShellResult piped = Shell(std::string("cat d/a.mmdiff | '") + MMDIFF_PROGRAM + "' run - --json");
+  const ShellResult piped =
+      Shell(std::string("cat d/a.mmdiff | '") + MMDIFF_PROGRAM + "' run - --json");
   EXPECT_EQ(Json(piped)["programs"], 1);
 }
 
@@ -169,7 +171,8 @@ TEST_F(Cli, EveryFragmentGeneratesAProgramThatAgrees) {
 
 TEST_F(Cli, ImportTurnsALogIntoPrograms) {
   Write("a.strace",
-        "100 mmap(0x7f0000000000, 16384, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0) = "
+        "100 mmap(0x7f0000000000, 16384, PROT_READ|PROT_WRITE, "
+        "MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0) = "
         "0x7f0000000000\n"
         "100 mprotect(0x7f0000000000, 4096, PROT_READ) = 0\n"
         "100 munmap(0x7f0000000000, 16384) = 0\n");
@@ -220,15 +223,19 @@ TEST_F(Cli, CommandsPageIsUpToDate) {
   std::ifstream page(std::string(MMDIFF_SOURCE_DIR) + "/docs/commands.md");
   std::ostringstream text;
   text << page.rdbuf();
-  EXPECT_EQ(text.str(), CommandsMarkdown()) << "write it anew: mmdiff list commands > docs/commands.md";
+  EXPECT_EQ(text.str(), CommandsMarkdown())
+      << "write it anew: mmdiff list commands > docs/commands.md";
 }
 
 TEST_F(Cli, CompletionScriptsAreValid) {
   ASSERT_EQ(Mmdiff("completion bash > c.bash").exit, 0);
   EXPECT_EQ(Shell("bash -n c.bash").exit, 0);
-  EXPECT_EQ(Shell("bash -c 'source c.bash; COMP_WORDS=(mmdiff mut); COMP_CWORD=1; _mmdiff; echo ${COMPREPLY[@]}'").out,
+  EXPECT_EQ(Shell("bash -c 'source c.bash; COMP_WORDS=(mmdiff mut); COMP_CWORD=1; _mmdiff; echo "
+                  "${COMPREPLY[@]}'")
+                .out,
             "mutants\n");
-  EXPECT_EQ(Shell("bash -c 'source c.bash; COMP_WORDS=(mmdiff fuzz --sto); COMP_CWORD=2; _mmdiff; echo ${COMPREPLY[@]}'")
+  EXPECT_EQ(Shell("bash -c 'source c.bash; COMP_WORDS=(mmdiff fuzz --sto); COMP_CWORD=2; _mmdiff; "
+                  "echo ${COMPREPLY[@]}'")
                 .out,
             "--stop-on-first\n");
   for (const char* shell : {"zsh", "fish"}) {
@@ -249,7 +256,8 @@ TEST_F(Cli, DoctorNamesARemedyForWhatIsMissing) {
     if (check["state"] != "ok") EXPECT_FALSE(check["remedy"].get<std::string>().empty()) << check;
   }
   // Without a compiler in the path it says so.
-  const ShellResult bare = Shell(std::string("PATH=/nowhere '") + MMDIFF_PROGRAM + "' doctor --json");
+  const ShellResult bare =
+      Shell(std::string("PATH=/nowhere '") + MMDIFF_PROGRAM + "' doctor --json");
   EXPECT_EQ(bare.exit, 3);
   EXPECT_THAT(bare.out, HasSubstr("apt-get install -y --no-install-recommends clang-14"));
 }

@@ -13,7 +13,8 @@ absl::StatusOr<Exit> Verb_completion(const Options& options) {
   absl::StatusOr<std::string> script = CompletionScript(options.words[0]);
   if (!script.ok()) return script.status();
   if (options.flag_json) {
-    std::puts(nlohmann::ordered_json{{"shell", options.words[0]}, {"script", *script}}.dump(2).c_str());
+    std::puts(
+        nlohmann::ordered_json{{"shell", options.words[0]}, {"script", *script}}.dump(2).c_str());
     return Exit::kOk;
   }
   if (absl::Status s = WriteOutput("", *script); !s.ok()) return s;

@@ -1,5 +1,5 @@
-// corpus: what a corpus does (stats), the smallest one that does as much (distil, also called merge), and the
-// same programs as the binary files that engines read (seeds).
+// corpus: what a corpus does (stats), the smallest one that does as much (distil, also called
+// merge), and the same programs as the binary files that engines read (seeds).
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -97,8 +97,8 @@ absl::StatusOr<Exit> Seeds(const std::vector<std::string>& directories, const Op
 }
 
 // Runs the fuzz target's own merge over binary corpora, which knows edges.
-absl::Status MergeBinary(const std::string& worker, const std::string& specs, const std::string& from,
-                         const std::string& to) {
+absl::Status MergeBinary(const std::string& worker, const std::string& specs,
+                         const std::string& from, const std::string& to) {
   ChildSpec spec;
   spec.argv = {worker, "-merge=1", "-max_len=65536", "-detect_leaks=0", to, from};
   spec.environment = {{"MMDIFF_IMPL", specs},
@@ -115,7 +115,8 @@ absl::Status MergeBinary(const std::string& worker, const std::string& specs, co
 
 absl::StatusOr<Exit> Distil(const std::vector<std::string>& directories, const Options& options) {
   if (options.flag_output.empty()) {
-    return absl::InvalidArgumentError("corpus distil needs --output DIR for the distilled programs");
+    return absl::InvalidArgumentError(
+        "corpus distil needs --output DIR for the distilled programs");
   }
   absl::StatusOr<std::string> worker = FindWorker("");
   if (!worker.ok()) return absl::FailedPreconditionError(worker.status().message());
@@ -134,7 +135,8 @@ absl::StatusOr<Exit> Distil(const std::vector<std::string>& directories, const O
   if (absl::Status s = MergeBinary(*worker, options.flag_impl, from, to); !s.ok()) return s;
   // Kept programs keep their names and their expectations.
   std::map<std::string, const NamedProgram*> by_seed;
-  for (const NamedProgram& named : *programs) by_seed.emplace(SeedName(Encode(named.program)), &named);
+  for (const NamedProgram& named : *programs)
+    by_seed.emplace(SeedName(Encode(named.program)), &named);
   size_t kept = 0;
   for (const auto& entry : std::filesystem::directory_iterator(to)) {
     std::ifstream in(entry.path(), std::ios::binary);
@@ -146,7 +148,8 @@ absl::StatusOr<Exit> Distil(const std::vector<std::string>& directories, const O
                                  : std::filesystem::path(known->second->name).filename().string();
     const Program program =
         known == by_seed.end() ? Decode(absl::MakeConstSpan(bytes)) : known->second->program;
-    if (absl::Status s = WriteText(absl::StrCat(options.flag_output, "/", name), PrintText(program));
+    if (absl::Status s =
+            WriteText(absl::StrCat(options.flag_output, "/", name), PrintText(program));
         !s.ok()) {
       return s;
     }
@@ -157,7 +160,8 @@ absl::StatusOr<Exit> Distil(const std::vector<std::string>& directories, const O
                   .dump(2)
                   .c_str());
   } else {
-    std::printf("%zu programs, %zu kept in %s\n", programs->size(), kept, options.flag_output.c_str());
+    std::printf("%zu programs, %zu kept in %s\n", programs->size(), kept,
+                options.flag_output.c_str());
   }
   return Exit::kOk;
 }
@@ -168,7 +172,8 @@ absl::StatusOr<Exit> Verb_corpus(const Options& options) {
   const std::string& what = options.words[0];
   std::vector<std::string> directories(options.words.begin() + 1, options.words.end());
   if (what != "stats" && what != "distil" && what != "merge" && what != "seeds") {
-    return absl::InvalidArgumentError(absl::StrCat("corpus ", what, " is not stats, distil, merge or seeds"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("corpus ", what, " is not stats, distil, merge or seeds"));
   }
   if (absl::StatusOr<Contestants> made = MakeAll(options.flag_impl); !made.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("--impl: ", made.status().message()));

@@ -40,7 +40,8 @@ struct Check {
 
 bool OnPath(const std::string& command) {
   const char* path = std::getenv("PATH");
-  for (absl::string_view directory : absl::StrSplit(path != nullptr ? path : "/usr/bin:/bin", ':')) {
+  for (absl::string_view directory :
+       absl::StrSplit(path != nullptr ? path : "/usr/bin:/bin", ':')) {
     if (access(absl::StrCat(directory, "/", command).c_str(), X_OK) == 0) return true;
   }
   return false;
@@ -49,19 +50,21 @@ bool OnPath(const std::string& command) {
 // The first line of a small file, or nothing.
 std::string FirstLine(const std::string& path) {
   absl::StatusOr<std::string> text = ReadText(path);
-  return text.ok() ? std::string(absl::StripAsciiWhitespace(text->substr(0, text->find('\n')))) : "";
+  return text.ok() ? std::string(absl::StripAsciiWhitespace(text->substr(0, text->find('\n'))))
+                   : "";
 }
 
 void CheckPackages(std::vector<Check>* checks) {
-  absl::StatusOr<std::string> list = ReadText(ProjectPath("ci/packages.txt").empty()
-                                                  ? ProjectPath("packages.txt")
-                                                  : ProjectPath("ci/packages.txt"));
+  absl::StatusOr<std::string> list =
+      ReadText(ProjectPath("ci/packages.txt").empty() ? ProjectPath("packages.txt")
+                                                      : ProjectPath("ci/packages.txt"));
   if (!list.ok()) {
     checks->push_back({"list of packages", State::kWarning, "not found", "run in the source tree"});
     return;
   }
   for (absl::string_view line : absl::StrSplit(*list, '\n')) {
-    std::vector<std::string> fields = absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipWhitespace());
+    std::vector<std::string> fields =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipWhitespace());
     if (fields.size() < 4 || fields[0][0] == '#') continue;
     const std::string& sign = fields[2];
     const bool there = sign[0] == '/' ? access(sign.c_str(), F_OK) == 0 : OnPath(sign);
@@ -80,8 +83,8 @@ Check CheckSanitizer(const std::string& directory, const char* name, const std::
   Check check{absl::StrCat("clang++-14 ", flags), State::kMissing, "", remedy};
   const std::string stem = absl::StrCat(directory, "/", name);
   if (!WriteText(stem + ".cc", source).ok()) return check;
-  absl::StatusOr<ChildProgram::Finished> built = ChildProgram::Run(
-      {{"clang++-14", "-O1", flags, stem + ".cc", "-o", stem}, {}, true});
+  absl::StatusOr<ChildProgram::Finished> built =
+      ChildProgram::Run({{"clang++-14", "-O1", flags, stem + ".cc", "-o", stem}, {}, true});
   if (!built.ok() || !built->ok()) {
     check.found = built.ok() ? "does not build" : "no clang++-14";
     return check;
@@ -99,20 +102,23 @@ Check CheckSanitizer(const std::string& directory, const char* name, const std::
 void CheckSanitizers(std::vector<Check>* checks) {
   absl::StatusOr<TemporaryDirectory> directory = TemporaryDirectory::Make();
   if (!directory.ok()) {
-    checks->push_back({"temporary directory", State::kMissing, std::string(directory.status().message()),
+    checks->push_back({"temporary directory", State::kMissing,
+                       std::string(directory.status().message()),
                        "set TMPDIR to a directory that can be written"});
     return;
   }
-  const std::string install = "apt-get install -y --no-install-recommends clang-14 libclang-rt-14-dev";
+  const std::string install =
+      "apt-get install -y --no-install-recommends clang-14 libclang-rt-14-dev";
   const std::string aslr = install + "; if it builds but does not run: sysctl vm.mmap_rnd_bits=28";
   const std::string main = "int main(int argc, char**) { return argc == 7; }\n";
   for (const char* kind : {"address", "undefined", "thread"}) {
-    checks->push_back(CheckSanitizer(directory->path(), kind, absl::StrCat("-fsanitize=", kind), main, aslr));
+    checks->push_back(
+        CheckSanitizer(directory->path(), kind, absl::StrCat("-fsanitize=", kind), main, aslr));
   }
-  checks->push_back(CheckSanitizer(
-      directory->path(), "fuzzer", "-fsanitize=fuzzer",
-      "extern \"C\" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }\n",
-      install));
+  checks->push_back(CheckSanitizer(directory->path(), "fuzzer", "-fsanitize=fuzzer",
+                                   "extern \"C\" int LLVMFuzzerTestOneInput(const unsigned char*, "
+                                   "unsigned long) { return 0; }\n",
+                                   install));
 }
 
 void CheckKernel(std::vector<Check>* checks) {
@@ -120,12 +126,14 @@ void CheckKernel(std::vector<Check>* checks) {
   const std::string rnd = FirstLine("/proc/sys/vm/mmap_rnd_bits");
   if (absl::SimpleAtoi(rnd, &bits)) {
     checks->push_back({"vm.mmap_rnd_bits (sanitizers of clang 14 need 28 or less)",
-                       bits <= 28 ? State::kOk : State::kWarning, rnd, "sysctl vm.mmap_rnd_bits=28"});
+                       bits <= 28 ? State::kOk : State::kWarning, rnd,
+                       "sysctl vm.mmap_rnd_bits=28"});
   }
   const std::string core = FirstLine("/proc/sys/kernel/core_pattern");
-  checks->push_back({"kernel.core_pattern (AFL++ wants no pipe)",
-                     core.empty() || core[0] != '|' ? State::kOk : State::kWarning, core,
-                     "sysctl kernel.core_pattern=core, or set AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1"});
+  checks->push_back(
+      {"kernel.core_pattern (AFL++ wants no pipe)",
+       core.empty() || core[0] != '|' ? State::kOk : State::kWarning, core,
+       "sysctl kernel.core_pattern=core, or set AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1"});
   const std::string governor = FirstLine("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   if (!governor.empty()) {
     checks->push_back({"CPU frequency governor (for measuring)",
@@ -139,7 +147,8 @@ void CheckMachine(std::vector<Check>* checks) {
   checks->push_back({"cores", cores >= 2 ? State::kOk : State::kWarning, absl::StrCat(cores),
                      "fuzzing uses all cores; two or more are better"});
   const auto memory = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                      static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) >> 20;
+                          static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) >>
+                      20;
   checks->push_back({"memory (building needs 2 GiB)", memory >= 2000 ? State::kOk : State::kWarning,
                      absl::StrCat(memory, " MiB"), "build with MMDIFF_BUILD_JOBS=1"});
   const std::string build = BuildDirectory().empty() ? "." : BuildDirectory();
@@ -147,8 +156,8 @@ void CheckMachine(std::vector<Check>* checks) {
   if (statvfs(build.c_str(), &fs_stat) == 0) {
     const uint64_t free_mib = static_cast<uint64_t>(fs_stat.f_bavail) * fs_stat.f_frsize >> 20;
     checks->push_back({"free disk space (building needs 2 GiB)",
-                       free_mib >= 2048 ? State::kOk : State::kWarning, absl::StrCat(free_mib, " MiB"),
-                       "set MMDIFF_BUILD_DIR to another place"});
+                       free_mib >= 2048 ? State::kOk : State::kWarning,
+                       absl::StrCat(free_mib, " MiB"), "set MMDIFF_BUILD_DIR to another place"});
   }
 }
 
@@ -165,12 +174,13 @@ absl::StatusOr<Exit> Verb_doctor(const Options& options) {
   json["checks"] = nlohmann::ordered_json::array();
   for (const Check& check : checks) {
     missing += check.state == State::kMissing ? 1 : 0;
-    nlohmann::ordered_json row = {{"check", check.name}, {"state", StateName(check.state)}, {"found", check.found}};
+    nlohmann::ordered_json row = {
+        {"check", check.name}, {"state", StateName(check.state)}, {"found", check.found}};
     if (check.state != State::kOk) row["remedy"] = check.remedy;
     json["checks"].push_back(row);
     if (options.flag_json) continue;
-    std::printf("%-8s %s%s%s\n", StateName(check.state), check.name.c_str(), check.found.empty() ? "" : ": ",
-                check.found.c_str());
+    std::printf("%-8s %s%s%s\n", StateName(check.state), check.name.c_str(),
+                check.found.empty() ? "" : ": ", check.found.c_str());
     if (check.state != State::kOk) std::printf("         remedy: %s\n", check.remedy.c_str());
   }
   json["missing"] = missing;
@@ -179,7 +189,8 @@ absl::StatusOr<Exit> Verb_doctor(const Options& options) {
   } else if (missing == 0) {
     std::puts("nothing is missing");
   } else {
-    std::printf("%zu missing; ./mmdiff installs what a verb needs, as root or with sudo\n", missing);
+    std::printf("%zu missing; ./mmdiff installs what a verb needs, as root or with sudo\n",
+                missing);
   }
   return missing == 0 ? Exit::kOk : Exit::kFault;
 }

@@ -1,4 +1,6 @@
 // explain: why a program ends as it does, in words or as JSON.
+#include "harness/explain.h"
+
 #include <cstdio>
 #include <string>
 
@@ -6,7 +8,6 @@
 #include "cli/isolated_program.h"
 #include "cli/program_files.h"
 #include "cli/verb.h"
-#include "harness/explain.h"
 #include "harness/registry.h"
 #include "targets/finding_keeper.h"
 

@@ -12,7 +12,8 @@ namespace {
 const char* FixedWords(Verb verb) {
   switch (verb) {
     case Verb::v_list:
-      return "ops args impls switches relations choices worlds fragments expectations passes verbs flags commands";
+      return "ops args impls switches relations choices worlds fragments expectations passes verbs "
+             "flags commands";
     case Verb::v_corpus:
       return "stats distil merge seeds";
     case Verb::v_completion:
@@ -45,16 +46,19 @@ std::string Bash() {
   std::string script =
       "# bash completion of mmdiff, printed by: mmdiff completion bash\n"
       "_mmdiff() {\n"
-      "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb= word flags= words=\n"
+      "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb= word "
+      "flags= words=\n"
       "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
       "    case $word in -*) ;; *) verb=$word; break ;; esac\n"
       "  done\n"
       "  case $previous in\n"
-      "    --impl) COMPREPLY=($(compgen -W 'reference,model reference model' -- \"$current\")); return ;;\n"
+      "    --impl) COMPREPLY=($(compgen -W 'reference,model reference model' -- \"$current\")); "
+      "return ;;\n"
       "    --form) COMPREPLY=($(compgen -W 'text gtest c' -- \"$current\")); return ;;\n"
       "  esac\n"
       "  case $verb in\n";
-  absl::StrAppend(&script, "    '') words='", absl::StrJoin(VerbNames(), " "), " --help --version' ;;\n");
+  absl::StrAppend(&script, "    '') words='", absl::StrJoin(VerbNames(), " "),
+                  " --help --version' ;;\n");
   for (const VerbInfo& verb : AllVerbs()) {
     absl::StrAppend(&script, "    ", verb.name, ") flags='", absl::StrJoin(FlagsOf(verb.verb), " "),
                     "' words='", FixedWords(verb.verb), "' ;;\n");
@@ -91,13 +95,15 @@ std::string Zsh() {
       if (!flag.Has(verb.verb)) continue;
       const std::string doc = absl::StrReplaceAll(flag.doc, {{"[", "("}, {"]", ")"}, {":", ";"}});
       const bool takes_value = std::string_view(flag.type) != "Switch";
-      absl::StrAppend(&script, " \\\n      ",
-                      SingleQuoted(absl::StrCat(flag.flag, "[", doc, "]", takes_value ? ":value:" : "")));
+      absl::StrAppend(
+          &script, " \\\n      ",
+          SingleQuoted(absl::StrCat(flag.flag, "[", doc, "]", takes_value ? ":value:" : "")));
     }
     const std::string words = FixedWords(verb.verb);
-    absl::StrAppend(&script, " \\\n      ",
-                    SingleQuoted(words.empty() ? "*:file:_files" : absl::StrCat("*:word:(", words, ")")),
-                    " ;;\n");
+    absl::StrAppend(
+        &script, " \\\n      ",
+        SingleQuoted(words.empty() ? "*:file:_files" : absl::StrCat("*:word:(", words, ")")),
+        " ;;\n");
   }
   script +=
       "  esac\n"
@@ -121,8 +127,9 @@ std::string Fish() {
     for (const FlagInfo& flag : AllFlags()) {
       if (!flag.Has(verb.verb)) continue;
       const bool takes_value = std::string_view(flag.type) != "Switch";
-      absl::StrAppend(&script, "complete -c mmdiff -n '__fish_seen_subcommand_from ", verb.name, "' -l ",
-                      flag.flag.substr(2), takes_value ? " -r" : "", " -d ", SingleQuoted(flag.doc), "\n");
+      absl::StrAppend(&script, "complete -c mmdiff -n '__fish_seen_subcommand_from ", verb.name,
+                      "' -l ", flag.flag.substr(2), takes_value ? " -r" : "", " -d ",
+                      SingleQuoted(flag.doc), "\n");
     }
   }
   return script;
@@ -141,22 +148,30 @@ std::vector<std::string> VerbsOf(const FlagInfo& flag) {
 std::string CommandsMarkdown() {
   std::string page =
       "# Commands\n\n"
-      "Printed by `mmdiff list commands`, from the tables cli/verbs.def and cli/flags.def; a test compares.\n\n"
-      "`./mmdiff VERB` in the source tree installs what is missing, builds what the verb needs and runs it.\n"
-      "Exit codes: 0 ok; 1 a divergence, or a program that is not what it should be; 2 wrong arguments or\n"
-      "input; 3 a fault of the harness or of its surroundings; 4 the budget is spent without the required\n"
-      "coverage. `minimize` and `repro` give 0 when they have done their work. Every verb but `test` takes\n"
-      "`--json` and then prints one JSON object; an error gives an object with `error` and `exit`.\n";
+      "Printed by `mmdiff list commands`, from the tables cli/verbs.def and cli/flags.def; a test "
+      "compares.\n\n"
+      "`./mmdiff VERB` in the source tree installs what is missing, builds what the verb needs and "
+      "runs it.\n"
+      "Exit codes: 0 ok; 1 a divergence, or a program that is not what it should be; 2 wrong "
+      "arguments or\n"
+      "input; 3 a fault of the harness or of its surroundings; 4 the budget is spent without the "
+      "required\n"
+      "coverage. `minimize` and `repro` give 0 when they have done their work. Every verb but "
+      "`test` takes\n"
+      "`--json` and then prints one JSON object; an error gives an object with `error` and "
+      "`exit`.\n";
   for (const VerbInfo& verb : AllVerbs()) {
     const std::string arguments = *verb.arguments == '\0' ? "" : absl::StrCat(" ", verb.arguments);
     absl::StrAppend(&page, "\n## mmdiff ", verb.name, arguments, "\n\n", verb.doc, "\n");
     std::string rows;
     for (const FlagInfo& flag : AllFlags()) {
       if (!flag.Has(verb.verb)) continue;
-      absl::StrAppend(&rows, "| `", flag.flag, "` | ", flag.dflt.empty() ? "" : absl::StrCat("`", flag.dflt, "`"),
-                      " | ", absl::StrReplaceAll(flag.doc, {{"|", "\\|"}}), " |\n");
+      absl::StrAppend(&rows, "| `", flag.flag, "` | ",
+                      flag.dflt.empty() ? "" : absl::StrCat("`", flag.dflt, "`"), " | ",
+                      absl::StrReplaceAll(flag.doc, {{"|", "\\|"}}), " |\n");
     }
-    if (!rows.empty()) absl::StrAppend(&page, "\n| flag | default | meaning |\n|---|---|---|\n", rows);
+    if (!rows.empty())
+      absl::StrAppend(&page, "\n| flag | default | meaning |\n|---|---|---|\n", rows);
   }
   return page;
 }

@@ -1,5 +1,5 @@
-// fmt: programs in canonical form. Comments outside of expectations are not part of a program; a file is only
-// rewritten if that loses none of them.
+// fmt: programs in canonical form. Comments outside of expectations are not part of a program; a
+// file is only rewritten if that loses none of them.
 #include <cstdio>
 
 #include "absl/status/status.h"
@@ -20,7 +20,8 @@ std::string Comments(const std::string& text) {
   bool first = true;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const absl::string_view stripped = absl::StripAsciiWhitespace(line);
-    if (!first && !stripped.empty() && stripped[0] == '#') absl::StrAppend(&comments, stripped, "\n");
+    if (!first && !stripped.empty() && stripped[0] == '#')
+      absl::StrAppend(&comments, stripped, "\n");
     first = false;
   }
   return comments;

@@ -111,8 +111,8 @@ std::string SummaryText(const CampaignOptions& options, const CampaignResult& re
   const auto row = [&text](const char* name, const std::string& value) {
     absl::StrAppendFormat(&text, "  %-16s %s\n", name, value);
   };
-  absl::StrAppend(&text, result.interrupted ? "interrupted after " : "fuzzed ", options.specs, " for ",
-                  ShortTime(n.seconds), " with ", options.jobs, " workers\n");
+  absl::StrAppend(&text, result.interrupted ? "interrupted after " : "fuzzed ", options.specs,
+                  " for ", ShortTime(n.seconds), " with ", options.jobs, " workers\n");
   row("programs", absl::StrFormat("%d (%s/s)", n.programs, ShortNumber(n.programs_per_s())));
   row("operations", absl::StrFormat("%d (%s/s)", n.operations, ShortNumber(n.operations_per_s())));
   row("effective", absl::StrFormat("%.1f%%", 100 * n.effective_share()));
@@ -122,7 +122,8 @@ std::string SummaryText(const CampaignOptions& options, const CampaignResult& re
   row("findings", absl::StrFormat("%d different, %d sightings, %d deaths", result.findings.size(),
                                   n.sightings, result.deaths));
   for (const CampaignFinding& f : result.findings) {
-    absl::StrAppendFormat(&text, "\n  %s\n    %s: %s\n    %d operations (from %d), after %s, %s\n    %s\n",
+    absl::StrAppendFormat(&text,
+                          "\n  %s\n    %s: %s\n    %d operations (from %d), after %s, %s\n    %s\n",
                           f.signature, f.kind, f.message, f.ops, f.original_ops,
                           ShortTime(f.found_after), f.is_new ? "new" : "known", f.path);
   }
@@ -162,7 +163,8 @@ absl::StatusOr<Exit> Verb_fuzz(const Options& options) {
     std::fputs(SummaryText(*campaign, *result).c_str(), stdout);
   }
   if (exit == Exit::kNotCovered) {
-    std::fprintf(stderr, "mmdiff: %d edges covered, %d required; give more --time or a better --corpus\n",
+    std::fprintf(stderr,
+                 "mmdiff: %d edges covered, %d required; give more --time or a better --corpus\n",
                  static_cast<int>(result->numbers.coverage),
                  static_cast<int>(options.flag_require_coverage));
   }

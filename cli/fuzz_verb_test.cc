@@ -1,4 +1,5 @@
-// fuzz and mutants from the outside: a real campaign, and supervisors of fuzz targets that misbehave.
+// fuzz and mutants from the outside: a real campaign, and supervisors of fuzz targets that
+// misbehave.
 #include <signal.h>
 #include <unistd.h>
 
@@ -79,17 +80,18 @@ TEST_F(FuzzVerb, LogsGetPlainLinesAndTerminalsARewrittenOne) {
   EXPECT_THAT(log.err, HasSubstr("ops/s"));
   EXPECT_THAT(log.err, testing::Not(HasSubstr("\r")));
   if (Shell("command -v script").exit != 0) return;
-  const ShellResult terminal = Shell(std::string("script -qec \"'") + MMDIFF_PROGRAM + "' " + kReal +
-                                     "--time 3s\" /dev/null");
+  const ShellResult terminal = Shell(std::string("script -qec \"'") + MMDIFF_PROGRAM + "' " +
+                                     kReal + "--time 3s\" /dev/null");
   EXPECT_THAT(terminal.out, HasSubstr("\r"));
   EXPECT_THAT(terminal.out, HasSubstr("left\033[K"));
 }
 
 TEST_F(FuzzVerb, InterruptEndsCleanlyWithTheSummary) {
   if (!HasWorker()) GTEST_SKIP() << "mmdiff-fuzz is not built";
-  auto child = ChildProgram::Start({{"sh", "-c", "cd '" + dir_ + "' && exec '" + MMDIFF_PROGRAM + "' " + kReal + "--time 60s"},
-                                    {},
-                                    true});
+  auto child = ChildProgram::Start(
+      {{"sh", "-c", "cd '" + dir_ + "' && exec '" + MMDIFF_PROGRAM + "' " + kReal + "--time 60s"},
+       {},
+       true});
   ASSERT_TRUE(child.ok());
   std::this_thread::sleep_for(std::chrono::milliseconds(1500));
   kill(child->pid(), SIGINT);
@@ -121,11 +123,12 @@ pid_t WorkerPid(const std::string& marker) {
 
 TEST_F(FuzzVerb, DeathOfAWorkerIsAttributedKeptAndSurvived) {
   if (!HasWorker()) GTEST_SKIP() << "mmdiff-fuzz is not built";
-  auto child = ChildProgram::Start({{"sh", "-c", "cd '" + dir_ + "' && exec '" + MMDIFF_PROGRAM +
-                                                     "' fuzz --corpus corpus --work '" + dir_ +
-                                                     "/work' --findings found --jobs 1 --time 8s --json > json"},
-                                    {},
-                                    true});
+  auto child = ChildProgram::Start(
+      {{"sh", "-c",
+        "cd '" + dir_ + "' && exec '" + MMDIFF_PROGRAM + "' fuzz --corpus corpus --work '" + dir_ +
+            "/work' --findings found --jobs 1 --time 8s --json > json"},
+       {},
+       true});
   ASSERT_TRUE(child.ok());
   pid_t worker = 0;
   for (int i = 0; i < 200 && worker == 0; ++i) {
@@ -144,7 +147,8 @@ TEST_F(FuzzVerb, DeathOfAWorkerIsAttributedKeptAndSurvived) {
   ASSERT_TRUE(status.has_value());
   const auto json = nlohmann::json::parse(Read("json"), nullptr, false);
   ASSERT_TRUE(json.is_object()) << Read("json") << child->tail();
-  // Only between two programs is there nothing to attribute it to; then the worker is just restarted.
+  // Only between two programs is there nothing to attribute it to; then the worker is just
+  // restarted.
   if (json["deaths"] == 0) GTEST_SKIP() << "the signal came between two programs";
   EXPECT_EQ(WEXITSTATUS(*status), 1);
   ASSERT_EQ(json["findings"].size(), 1u);
@@ -168,8 +172,8 @@ TEST_F(FuzzVerb, TargetsThatOnlyDieAreFaults) {
 }
 
 TEST_F(FuzzVerb, FindingsThatCannotBeKeptAreFaults) {
-  const ShellResult result =
-      Mmdiff(Script("echo 'mmdiff: the finding could not be kept: disk full' >&2; exit 3") + "--time 20s");
+  const ShellResult result = Mmdiff(
+      Script("echo 'mmdiff: the finding could not be kept: disk full' >&2; exit 3") + "--time 20s");
   EXPECT_EQ(result.exit, 3);
   EXPECT_THAT(result.err, HasSubstr("disk full"));
 }
@@ -189,10 +193,11 @@ TEST_F(FuzzVerb, FindingsOfAWorkerReachTheSummary) {
 }
 
 TEST_F(FuzzVerb, HarnessFaultsAreExitCodeThree) {
-  const ShellResult result = Mmdiff(
-      Script("echo 'MMDIFF-FINDING {\"signature\":\"digest\",\"kind\":\"harness_fault\",\"operations\":1}' "
-             ">&2; exec sleep 30") +
-      "--stop-on-first --time 20s");
+  const ShellResult result =
+      Mmdiff(Script("echo 'MMDIFF-FINDING "
+                    "{\"signature\":\"digest\",\"kind\":\"harness_fault\",\"operations\":1}' "
+                    ">&2; exec sleep 30") +
+             "--stop-on-first --time 20s");
   EXPECT_EQ(result.exit, 3);
 }
 
@@ -227,23 +232,28 @@ TEST_F(FuzzVerb, PlacesThatCannotBeWrittenAreNamed) {
 
 TEST_F(FuzzVerb, TwoCampaignsDoNotShareAWorkDirectory) {
   const std::string command = std::string("'") + MMDIFF_PROGRAM + "' " + Script("exec sleep 30");
-  const ShellResult result =
-      Shell("(" + command + "--time 6s & first=$!; sleep 1; " + command + "--time 1s; status=$?; kill $first; wait; exit $status)");
+  const ShellResult result = Shell("(" + command + "--time 6s & first=$!; sleep 1; " + command +
+                                   "--time 1s; status=$?; kill $first; wait; exit $status)");
   EXPECT_EQ(result.exit, 3);
   EXPECT_THAT(result.err, HasSubstr("another campaign"));
 }
 
 TEST_F(FuzzVerb, MutantsAreChosenById) {
-  EXPECT_EQ(Shell(std::string("MMDIFF_ROOT=/nowhere '") + MMDIFF_PROGRAM + "' mutants --only nonsense --no-build").exit, 2);
+  EXPECT_EQ(Shell(std::string("MMDIFF_ROOT=/nowhere '") + MMDIFF_PROGRAM +
+                  "' mutants --only nonsense --no-build")
+                .exit,
+            2);
 }
 
 TEST(MutantFiles, HeaderIsRead) {
   const std::string dir = testing::TempDir() + "mmdiff-mutants";
   std::filesystem::remove_all(dir);
   std::filesystem::create_directories(dir);
-  std::ofstream(dir + "/b_two.patch") << "# id: b_two\n# area: fork\n# origin: a bug\n#   on two lines\n"
-                                         "# caught-by: pte.write\n--- a/model/fork.cc\n+++ b/model/fork.cc\n";
-  std::ofstream(dir + "/a_one.patch") << "# id: a_one\n# area: rmap\n# origin: x\n# caught-by: y\n--- a\n";
+  std::ofstream(dir + "/b_two.patch")
+      << "# id: b_two\n# area: fork\n# origin: a bug\n#   on two lines\n"
+         "# caught-by: pte.write\n--- a/model/fork.cc\n+++ b/model/fork.cc\n";
+  std::ofstream(dir + "/a_one.patch")
+      << "# id: a_one\n# area: rmap\n# origin: x\n# caught-by: y\n--- a\n";
   const auto mutants = ReadMutants(dir);
   ASSERT_TRUE(mutants.ok()) << mutants.status();
   ASSERT_EQ(mutants->size(), 2u);

@@ -43,8 +43,8 @@ absl::StatusOr<Exit> Verb_gen(const Options& options) {
   if (!options.flag_fragment.empty()) {
     fragment = FindFragment(options.flag_fragment);
     if (fragment == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat("there is no fragment '", options.flag_fragment,
-                                                     "'; mmdiff list fragments prints all"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "there is no fragment '", options.flag_fragment, "'; mmdiff list fragments prints all"));
     }
   }
   std::vector<Program> programs;

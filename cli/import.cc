@@ -31,8 +31,8 @@ void Merge(const ImportReport& report, ImportReport* total) {
 
 std::string ReportText(const ImportReport& report) {
   std::string text =
-      absl::StrCat(report.lines, " lines, ", report.calls, " calls, ", report.used, " used: ",
-                   report.programs, " programs of ", report.operations, " operations\n");
+      absl::StrCat(report.lines, " lines, ", report.calls, " calls, ", report.used,
+                   " used: ", report.programs, " programs of ", report.operations, " operations\n");
   for (const auto& [reason, count] : report.skipped) {
     absl::StrAppend(&text, "  left out ", count, ": ", reason, "\n");
   }

@@ -1,4 +1,5 @@
-// Ctrl-C and SIGTERM end campaigns cleanly while an InterruptGuard lives; a second one ends the process.
+// Ctrl-C and SIGTERM end campaigns cleanly while an InterruptGuard lives; a second one ends the
+// process.
 #ifndef MMDIFF_CLI_INTERRUPT_H_
 #define MMDIFF_CLI_INTERRUPT_H_
 

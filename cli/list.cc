@@ -43,7 +43,8 @@ Table Ops() {
   for (const OpDesc& op : AllOps()) {
     std::vector<std::string> args;
     for (size_t i = 0; i < op.nargs; ++i) args.emplace_back(op.args[i].name);
-    const char* result = op.result == ArgKind::kNone ? "" : kArgKindTexts[static_cast<size_t>(op.result)].name;
+    const char* result =
+        op.result == ArgKind::kNone ? "" : kArgKindTexts[static_cast<size_t>(op.result)].name;
     table.push_back({{"name", op.name},
                      {"arguments", absl::StrJoin(args, " ")},
                      {"binds", result},
@@ -185,7 +186,9 @@ constexpr Listing kListings[] = {
     {"commands", "verbs and flags as a page of the documentation", Verbs},
 };
 
-std::string Cell(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string Cell(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
 
 void Print(const Table& table) {
   if (table.empty()) return;
@@ -193,13 +196,15 @@ void Print(const Table& table) {
   for (const auto& [key, value] : table[0].items()) widths.push_back(key.size());
   for (const Json& row : table) {
     size_t i = 0;
-    for (const auto& [key, value] : row.items()) widths[i] = std::max(widths[i], Cell(value).size()), ++i;
+    for (const auto& [key, value] : row.items())
+      widths[i] = std::max(widths[i], Cell(value).size()), ++i;
   }
   const auto print_row = [&widths](const std::vector<std::string>& cells) {
     std::string line;
     for (size_t i = 0; i < cells.size(); ++i) {
       const bool last = i + 1 == cells.size();
-      absl::StrAppend(&line, cells[i], last ? "" : std::string(widths[i] - cells[i].size() + 2, ' '));
+      absl::StrAppend(&line, cells[i],
+                      last ? "" : std::string(widths[i] - cells[i].size() + 2, ' '));
     }
     std::puts(line.c_str());
   };

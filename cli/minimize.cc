@@ -38,8 +38,8 @@ absl::StatusOr<ReduceResult> ReduceAs(const Program& program, const IsolatedOutc
 }
 
 std::string PassTable(const ReduceResult& reduced) {
-  std::string text = absl::StrFormat("%-24s %7s %8s %8s %9s %8s\n", "pass", "rounds", "tries", "runs",
-                                     "accepted", "removed");
+  std::string text = absl::StrFormat("%-24s %7s %8s %8s %9s %8s\n", "pass", "rounds", "tries",
+                                     "runs", "accepted", "removed");
   for (const PassStats& pass : reduced.passes) {
     absl::StrAppendFormat(&text, "%-24s %7d %8d %8d %9d %8d\n", pass.name, pass.rounds, pass.tries,
                           pass.runs, pass.accepted, pass.ops_removed);
@@ -55,9 +55,9 @@ absl::StatusOr<Exit> Verb_minimize(const Options& options) {
   absl::StatusOr<IsolatedOutcome> outcome = Observe(named->program, options.flag_impl);
   if (!outcome.ok()) return outcome.status();
   if (outcome->ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(named->name, " shows no finding on ",
-                                                   options.flag_impl,
-                                                   "; nothing to minimise. Name others with --impl."));
+    return absl::InvalidArgumentError(
+        absl::StrCat(named->name, " shows no finding on ", options.flag_impl,
+                     "; nothing to minimise. Name others with --impl."));
   }
   absl::StatusOr<ReduceResult> reduced = ReduceAs(named->program, *outcome, options);
   if (!reduced.ok()) return reduced.status();
@@ -98,11 +98,12 @@ absl::StatusOr<Exit> Verb_minimize(const Options& options) {
     return Exit::kOk;
   }
   if (absl::Status s = WriteOutput(options.flag_output, text); !s.ok()) return s;
-  std::fprintf(stderr, "%s\n%zu -> %zu operations in %llu runs%s\n%s", info.signature.c_str(),
-               named->program.ops.size(), reduced->program.ops.size(),
-               static_cast<unsigned long long>(reduced->runs),
-               reduced->exhausted ? " (budget used up: give more --minimise-time or --max-runs)" : "",
-               PassTable(*reduced).c_str());
+  std::fprintf(
+      stderr, "%s\n%zu -> %zu operations in %llu runs%s\n%s", info.signature.c_str(),
+      named->program.ops.size(), reduced->program.ops.size(),
+      static_cast<unsigned long long>(reduced->runs),
+      reduced->exhausted ? " (budget used up: give more --minimise-time or --max-runs)" : "",
+      PassTable(*reduced).c_str());
   return Exit::kOk;
 }
 

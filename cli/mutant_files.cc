@@ -38,8 +38,8 @@ absl::StatusOr<MutantFile> ReadMutant(const std::string& path) {
                                     {"origin", &mutant.origin},
                                     {"caught-by", &mutant.caught_by}}) {
     if (value->empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": the header has no line '# ", name, ": ...' (see mutants/README.md)"));
+      return absl::InvalidArgumentError(absl::StrCat(path, ": the header has no line '# ", name,
+                                                     ": ...' (see mutants/README.md)"));
     }
   }
   if (mutant.id != std::filesystem::path(path).stem().string()) {
@@ -61,7 +61,8 @@ absl::StatusOr<std::vector<MutantFile>> ReadMutants(const std::string& directory
     mutants.push_back(*std::move(mutant));
   }
   if (error) {
-    return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot read the directory ", directory));
+    return absl::ErrnoToStatus(error.value(),
+                               absl::StrCat("cannot read the directory ", directory));
   }
   std::sort(mutants.begin(), mutants.end(),
             [](const MutantFile& a, const MutantFile& b) { return a.id < b.id; });

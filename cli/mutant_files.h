@@ -20,8 +20,8 @@ struct MutantFile {
   std::string id, area, origin, caught_by;
   std::string path;
 };
-// All patches of the directory, sorted by id. Error: one without the header lines, or with an id that is not
-// its name; names file and line.
+// All patches of the directory, sorted by id. Error: one without the header lines, or with an id
+// that is not its name; names file and line.
 absl::StatusOr<std::vector<MutantFile>> ReadMutants(const std::string& directory);
 
 }  // namespace mmdiff

@@ -1,4 +1,5 @@
-// mutants: builds each known bug as a fuzz target of its own and hunts it from the committed corpus.
+// mutants: builds each known bug as a fuzz target of its own and hunts it from the committed
+// corpus.
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -41,7 +42,8 @@ struct Hunt {
 absl::StatusOr<std::vector<Hunt>> Choose(const Options& options) {
   const std::string directory = ProjectPath("mutants");
   if (directory.empty()) {
-    return absl::NotFoundError("the directory mutants/ was not found; run ./mmdiff mutants in the source tree");
+    return absl::NotFoundError(
+        "the directory mutants/ was not found; run ./mmdiff mutants in the source tree");
   }
   absl::StatusOr<std::vector<MutantFile>> mutants = ReadMutants(directory);
   if (!mutants.ok()) return mutants.status();
@@ -60,14 +62,16 @@ absl::StatusOr<std::vector<Hunt>> Choose(const Options& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("there is no mutant '", id, "'; there are ", absl::StrJoin(ids, ", ")));
   }
-  if (hunts.empty()) return absl::NotFoundError(absl::StrCat("there are no patches in ", directory));
+  if (hunts.empty())
+    return absl::NotFoundError(absl::StrCat("there are no patches in ", directory));
   return hunts;
 }
 
 absl::Status Build(std::vector<Hunt>& hunts, const Options& options) {
   const std::string build = BuildDirectory();
   if (build.empty()) {
-    return absl::FailedPreconditionError("mutants are built in the source tree: run ./mmdiff mutants there");
+    return absl::FailedPreconditionError(
+        "mutants are built in the source tree: run ./mmdiff mutants there");
   }
   const std::string tree = build + "/fuzz";
   ChildSpec spec;
@@ -89,8 +93,8 @@ absl::Status Build(std::vector<Hunt>& hunts, const Options& options) {
     if (!finished.ok()) return finished.status();
     if (!finished->ok()) {
       const std::string& log = finished->output;
-      return absl::InternalError(absl::StrCat("building the mutants failed:\n",
-                                              log.substr(log.size() > 8000 ? log.size() - 8000 : 0)));
+      return absl::InternalError(absl::StrCat(
+          "building the mutants failed:\n", log.substr(log.size() > 8000 ? log.size() - 8000 : 0)));
     }
   }
   for (const Hunt& hunt : hunts) {
@@ -105,9 +109,9 @@ absl::Status StartHunt(Hunt& hunt, const std::vector<std::string>& corpus, const
                        ProgressPrinter* quiet) {
   CampaignOptions campaign;
   campaign.worker = hunt.worker;
-  campaign.work_dir =
-      absl::StrCat(options.flag_work.empty() ? BuildDirectory() + "/work/mutants" : options.flag_work, "/",
-                   hunt.mutant.id);
+  campaign.work_dir = absl::StrCat(
+      options.flag_work.empty() ? BuildDirectory() + "/work/mutants" : options.flag_work, "/",
+      hunt.mutant.id);
   campaign.findings_dir = campaign.work_dir + "/findings";
   std::error_code error;
   fs::remove_all(campaign.findings_dir, error);
@@ -127,12 +131,13 @@ absl::Status StartHunt(Hunt& hunt, const std::vector<std::string>& corpus, const
 void PrintRow(const Hunt& hunt) {
   if (!hunt.killed()) {
     std::printf("%-32s %-14s %-8s %7.1fs %11d\n", hunt.mutant.id.c_str(), hunt.mutant.area.c_str(),
-                "SURVIVED", hunt.result.numbers.seconds, static_cast<int>(hunt.result.numbers.operations));
+                "SURVIVED", hunt.result.numbers.seconds,
+                static_cast<int>(hunt.result.numbers.operations));
   } else {
     const CampaignFinding& f = hunt.result.findings[0];
     std::printf("%-32s %-14s %-8s %7.1fs %11d %6d  %s\n", hunt.mutant.id.c_str(),
-                hunt.mutant.area.c_str(), "killed", f.found_after, static_cast<int>(f.found_operations),
-                static_cast<int>(f.ops), f.signature.c_str());
+                hunt.mutant.area.c_str(), "killed", f.found_after,
+                static_cast<int>(f.found_operations), static_cast<int>(f.ops), f.signature.c_str());
   }
   std::fflush(stdout);
 }
@@ -208,8 +213,8 @@ absl::StatusOr<Exit> Verb_mutants(const Options& options) {
   if (absl::Status s = Build(*hunts, options); !s.ok()) return s;
   const InterruptGuard guard;
   if (!options.flag_json) {
-    std::printf("%-32s %-14s %-8s %8s %11s %6s  %s\n", "mutant", "area", "", "time", "operations", "repro",
-                "signature");
+    std::printf("%-32s %-14s %-8s %8s %11s %6s  %s\n", "mutant", "area", "", "time", "operations",
+                "repro", "signature");
   }
   if (absl::Status s = HuntAll(*hunts, options, !options.flag_json); !s.ok()) return s;
   nlohmann::ordered_json json;

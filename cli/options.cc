@@ -61,14 +61,16 @@ void Add(CLI::App* app, const std::string& name, const std::string& doc,
 }
 
 constexpr char kExitCodes[] =
-    "Exit codes: 0 ok, 1 divergence, 2 usage, 3 fault of the harness, 4 budget spent without the required "
+    "Exit codes: 0 ok, 1 divergence, 2 usage, 3 fault of the harness, 4 budget spent without the "
+    "required "
     "coverage.\nmmdiff VERB --help tells more.";
 
 }  // namespace
 
 const std::vector<VerbInfo>& AllVerbs() {
   static const auto* verbs = new std::vector<VerbInfo>{
-#define MMDIFF_VERB(name, arguments, min, max, doc) {Verb::v_##name, #name, arguments, min, max, doc},
+#define MMDIFF_VERB(name, arguments, min, max, doc) \
+  {Verb::v_##name, #name, arguments, min, max, doc},
 #include "cli/verbs.def"
   };
   return *verbs;
@@ -110,7 +112,8 @@ absl::StatusOr<double> ParseSeconds(const std::string& text) {
 ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
   ParsedCommandLine parsed;
   Options& options = parsed.options;
-  CLI::App app{"mmdiff: runs page-table code in lockstep and finds where implementations differ.", "mmdiff"};
+  CLI::App app{"mmdiff: runs page-table code in lockstep and finds where implementations differ.",
+               "mmdiff"};
   app.set_version_flag("--version", std::string(BuildInfo()));
   app.footer(kExitCodes);
   app.require_subcommand(1);
@@ -128,11 +131,11 @@ ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
     if (verb.verb == Verb::v_test) sub->prefix_command();
   }
   size_t i = 0;
-#define MMDIFF_FLAG(verbs, type, name, dflt, doc)                     \
-  for (const auto& [verb, sub] : subcommands) {                       \
-    if (!AllFlags()[i].Has(verb)) continue;                           \
-    Add(sub, AllFlags()[i].flag, doc, &options.flag_##name);          \
-  }                                                                   \
+#define MMDIFF_FLAG(verbs, type, name, dflt, doc)            \
+  for (const auto& [verb, sub] : subcommands) {              \
+    if (!AllFlags()[i].Has(verb)) continue;                  \
+    Add(sub, AllFlags()[i].flag, doc, &options.flag_##name); \
+  }                                                          \
   ++i;
 #include "cli/flags.def"
   for (const VerbInfo& verb : AllVerbs()) {

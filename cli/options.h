@@ -1,7 +1,8 @@
 // The command line as data: one struct with a field for each flag of flags.def.
 //
-// ParseCommandLine turns arguments into an Options or a usage error; everything about flags and verbs is
-// expanded from flags.def and verbs.def. Nothing here runs a verb. Costs a few hundred microseconds.
+// ParseCommandLine turns arguments into an Options or a usage error; everything about flags and
+// verbs is expanded from flags.def and verbs.def. Nothing here runs a verb. Costs a few hundred
+// microseconds.
 #ifndef MMDIFF_CLI_OPTIONS_H_
 #define MMDIFF_CLI_OPTIONS_H_
 
@@ -17,10 +18,10 @@ namespace mmdiff {
 // What a process of this program ends with.
 enum class Exit : int {
   kOk = 0,
-  kDivergence = 1,   // implementations disagree, or a program is not what it should be
-  kUsage = 2,        // wrong arguments or input
-  kFault = 3,        // a fault of the harness or of its surroundings
-  kNotCovered = 4,   // the budget is spent without the required coverage
+  kDivergence = 1,  // implementations disagree, or a program is not what it should be
+  kUsage = 2,       // wrong arguments or input
+  kFault = 3,       // a fault of the harness or of its surroundings
+  kNotCovered = 4,  // the budget is spent without the required coverage
 };
 
 enum class Verb : uint32_t {
@@ -52,20 +53,21 @@ struct Options {
 };
 
 struct FlagInfo {
-  uint32_t verbs;      // bit of each Verb that has it
-  const char* type;    // "Text", "Number", ...
-  std::string flag;    // "--max-ops"
-  std::string dflt;    // as shown; may be empty
+  uint32_t verbs;    // bit of each Verb that has it
+  const char* type;  // "Text", "Number", ...
+  std::string flag;  // "--max-ops"
+  std::string dflt;  // as shown; may be empty
   const char* doc;
   bool Has(Verb verb) const { return (verbs >> static_cast<uint32_t>(verb) & 1) != 0; }
 };
 const std::vector<FlagInfo>& AllFlags();
 
-// What parsing gave: options, or text to print and the code to end with (help, version, usage errors).
+// What parsing gave: options, or text to print and the code to end with (help, version, usage
+// errors).
 struct ParsedCommandLine {
   bool run = false;
   Options options;
-  std::string text;   // to print if not `run`; usage errors go to stderr
+  std::string text;  // to print if not `run`; usage errors go to stderr
   Exit exit = Exit::kOk;
 };
 ParsedCommandLine ParseCommandLine(int argc, const char* const* argv);

@@ -33,8 +33,8 @@ TEST(Options, Durations) {
 
 TEST(Options, FlagsReachTheirFields) {
   const ParsedCommandLine parsed =
-      Parse({"fuzz", "--impl", "reference,model:-a", "--time", "2m", "--jobs=3", "--corpus", "a", "--corpus",
-             "b", "--stop-on-first", "--json", "--max-ops", "7"});
+      Parse({"fuzz", "--impl", "reference,model:-a", "--time", "2m", "--jobs=3", "--corpus", "a",
+             "--corpus", "b", "--stop-on-first", "--json", "--max-ops", "7"});
   ASSERT_TRUE(parsed.run) << parsed.text;
   const Options& o = parsed.options;
   EXPECT_EQ(o.verb, Verb::v_fuzz);
@@ -102,7 +102,8 @@ TEST(Options, TablesAreConsistent) {
   for (const VerbInfo& verb : AllVerbs()) {
     EXPECT_TRUE(verb.max < 0 || verb.min <= verb.max) << verb.name;
     bool json = false;
-    for (const FlagInfo& flag : AllFlags()) json = json || (flag.flag == "--json" && flag.Has(verb.verb));
+    for (const FlagInfo& flag : AllFlags())
+      json = json || (flag.flag == "--json" && flag.Has(verb.verb));
     EXPECT_TRUE(json) << verb.name << " has no --json";
   }
 }

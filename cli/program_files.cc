@@ -57,7 +57,8 @@ absl::Status WriteAll(int fd, const std::string& name, std::string_view text) {
 absl::StatusOr<std::string> ReadText(const std::string& path, size_t max_bytes) {
   std::string text;
   if (path == "-") {
-    if (absl::Status s = ReadAll(STDIN_FILENO, "standard input", max_bytes, &text); !s.ok()) return s;
+    if (absl::Status s = ReadAll(STDIN_FILENO, "standard input", max_bytes, &text); !s.ok())
+      return s;
     return text;
   }
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);

@@ -1,8 +1,8 @@
 // Programs and other text on disk: finding, reading and writing them.
 //
-// Reads never guess: an unreadable file, a file too large or a syntax error gives an error that names file,
-// line and column. Writes go to a temporary name and are renamed, so that a reader never sees half a file.
-// Costs are those of the file system and of the parser.
+// Reads never guess: an unreadable file, a file too large or a syntax error gives an error that
+// names file, line and column. Writes go to a temporary name and are renamed, so that a reader
+// never sees half a file. Costs are those of the file system and of the parser.
 #ifndef MMDIFF_CLI_PROGRAM_FILES_H_
 #define MMDIFF_CLI_PROGRAM_FILES_H_
 
@@ -30,19 +30,19 @@ struct NamedProgram {
   Program program;
 };
 absl::StatusOr<NamedProgram> ReadProgram(const std::string& path);
-// Every *.mmdiff below these directories, sorted by path, and files as they are. An empty result is no error
-// for a directory; a path that is not there is.
+// Every *.mmdiff below these directories, sorted by path, and files as they are. An empty result is
+// no error for a directory; a path that is not there is.
 absl::StatusOr<std::vector<std::string>> FindPrograms(const std::vector<std::string>& paths);
 absl::StatusOr<std::vector<NamedProgram>> ReadPrograms(const std::vector<std::string>& paths);
 
-// One program to a file, or several to numbered files in a directory; to standard output if `output` is
-// empty. `stem` is the first part of the numbered names.
+// One program to a file, or several to numbered files in a directory; to standard output if
+// `output` is empty. `stem` is the first part of the numbered names.
 absl::Status WritePrograms(const std::vector<Program>& programs, const std::string& output,
                            const std::string& stem);
 
-// Where a part of the project lies ("corpora", "crashes", "mutants", "ci/packages.txt"): in the source tree
-// that MMDIFF_ROOT names, else in share/mmdiff beside the installed program, else where this was built.
-// Empty if it is nowhere.
+// Where a part of the project lies ("corpora", "crashes", "mutants", "ci/packages.txt"): in the
+// source tree that MMDIFF_ROOT names, else in share/mmdiff beside the installed program, else where
+// this was built. Empty if it is nowhere.
 std::string ProjectPath(const std::string& part);
 // Where this program lies: its directory.
 std::string ProgramDirectory();

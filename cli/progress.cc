@@ -19,7 +19,10 @@ std::string ShortNumber(double value) {
     ++unit;
   }
   if (unit == 0) return absl::StrFormat("%.0f", value);
-  return absl::StrFormat(value < 9.995 ? "%.2f%s" : value < 99.95 ? "%.1f%s" : "%.0f%s", value, kUnits[unit]);
+  return absl::StrFormat(value < 9.995   ? "%.2f%s"
+                         : value < 99.95 ? "%.1f%s"
+                                         : "%.0f%s",
+                         value, kUnits[unit]);
 }
 
 std::string ShortTime(double seconds) {
@@ -31,10 +34,11 @@ std::string ShortTime(double seconds) {
 }
 
 std::string ProgressLine(const CampaignNumbers& total, double programs_per_s, double ops_per_s) {
-  return absl::StrCat(ShortNumber(programs_per_s), " programs/s  ", ShortNumber(ops_per_s), " ops/s  ",
+  return absl::StrCat(ShortNumber(programs_per_s), " programs/s  ", ShortNumber(ops_per_s),
+                      " ops/s  ",
                       absl::StrFormat("%.0f%% effective", 100 * total.effective_share()), "  cov ",
-                      total.coverage, "  corpus ", total.corpus, "  findings ", total.findings, "  ",
-                      ShortTime(total.seconds_left), " left");
+                      total.coverage, "  corpus ", total.corpus, "  findings ", total.findings,
+                      "  ", ShortTime(total.seconds_left), " left");
 }
 
 ProgressPrinter::ProgressPrinter(std::FILE* out)
@@ -44,8 +48,9 @@ void ProgressPrinter::Update(const CampaignNumbers& total) {
   if (out_ == nullptr) return;
   const double passed = total.seconds - last_.seconds;
   if (passed < (terminal_ ? 0.5 : 10.0)) return;
-  std::string line = ProgressLine(total, static_cast<double>(total.programs - last_.programs) / passed,
-                                  static_cast<double>(total.operations - last_.operations) / passed);
+  std::string line =
+      ProgressLine(total, static_cast<double>(total.programs - last_.programs) / passed,
+                   static_cast<double>(total.operations - last_.operations) / passed);
   last_ = total;
   if (!terminal_) {
     std::fprintf(out_, "%6.0fs  %s\n", total.seconds, line.c_str());
@@ -53,7 +58,8 @@ void ProgressPrinter::Update(const CampaignNumbers& total) {
     return;
   }
   winsize size = {};
-  if (ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && line.size() >= size.ws_col) {
+  if (ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 &&
+      line.size() >= size.ws_col) {
     line.resize(size.ws_col - 1u);
   }
   std::fprintf(out_, "\r%s\033[K", line.c_str());

@@ -24,7 +24,9 @@ struct CampaignNumbers {
   double seconds = 0;
   double seconds_left = 0;
 
-  double programs_per_s() const { return seconds > 0 ? static_cast<double>(programs) / seconds : 0; }
+  double programs_per_s() const {
+    return seconds > 0 ? static_cast<double>(programs) / seconds : 0;
+  }
   double operations_per_s() const {
     return seconds > 0 ? static_cast<double>(operations) / seconds : 0;
   }
@@ -42,7 +44,8 @@ std::string ProgressLine(const CampaignNumbers& total, double programs_per_s, do
 
 class ProgressPrinter {
  public:
-  // Prints to `out`; in place if it is a terminal, a line every ten seconds otherwise. Nothing if null.
+  // Prints to `out`; in place if it is a terminal, a line every ten seconds otherwise. Nothing if
+  // null.
   explicit ProgressPrinter(std::FILE* out);
   // Call it often; prints when it is time. Rates are those since the last line.
   void Update(const CampaignNumbers& total);

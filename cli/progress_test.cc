@@ -47,8 +47,9 @@ CampaignNumbers Numbers(double seconds) {
 }
 
 TEST(Progress, LineHoldsEverything) {
-  EXPECT_EQ(ProgressLine(Numbers(10), 1000, 32000),
-            "1.00k programs/s  32.0k ops/s  50% effective  cov 777  corpus 55  findings 1  0:50 left");
+  EXPECT_EQ(
+      ProgressLine(Numbers(10), 1000, 32000),
+      "1.00k programs/s  32.0k ops/s  50% effective  cov 777  corpus 55  findings 1  0:50 left");
 }
 
 TEST(Progress, RatesOfNothingAreZero) {
@@ -100,7 +101,8 @@ TEST(Progress, TerminalsGetOneLineInPlace) {
   const std::string text(buffer, static_cast<size_t>(n));
   std::fclose(terminal);
   close(master);
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\r'), 4) << text;  // two lines, one erased, one newline
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\r'), 4)
+      << text;  // two lines, one erased, one newline
   EXPECT_THAT(text, testing::HasSubstr("\r\033[Kfinding: x"));
 }
 

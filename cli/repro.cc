@@ -1,4 +1,6 @@
 // repro: the same program in a form that can be handed to somebody.
+#include "harness/repro.h"
+
 #include <cctype>
 #include <cstdio>
 #include <string>
@@ -8,7 +10,6 @@
 #include "cli/isolated_program.h"
 #include "cli/program_files.h"
 #include "cli/verb.h"
-#include "harness/repro.h"
 #include "nlohmann/json.hpp"
 
 namespace mmdiff {
@@ -30,7 +31,8 @@ absl::StatusOr<Exit> Verb_repro(const Options& options) {
     return absl::InvalidArgumentError(absl::StrCat("--form ", form, " is not text, gtest or c"));
   }
   if (!IsIdentifier(options.flag_name)) {
-    return absl::InvalidArgumentError(absl::StrCat("--name ", options.flag_name, " is no C++ identifier"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--name ", options.flag_name, " is no C++ identifier"));
   }
   absl::StatusOr<NamedProgram> named = ReadProgram(options.words[0]);
   if (!named.ok()) return named.status();

@@ -1,5 +1,5 @@
-// run: programs in lockstep, thoroughly, with the expectations of their text. A program that crashes an
-// implementation is a finding like any other: everything runs in a child process.
+// run: programs in lockstep, thoroughly, with the expectations of their text. A program that
+// crashes an implementation is a finding like any other: everything runs in a child process.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -107,9 +107,8 @@ absl::StatusOr<Json> RunSafely(const std::vector<NamedProgram>& programs, const 
     absl::StatusOr<ChildEnd> end = RunInChild(
         [&](Beacon&) {
           absl::StatusOr<Json> results = RunAll(programs, options);
-          return results.ok()
-                     ? results->dump(-1, ' ', false, Json::error_handler_t::replace)
-                     : std::string();
+          return results.ok() ? results->dump(-1, ' ', false, Json::error_handler_t::replace)
+                              : std::string();
         },
         limits);
     if (!end.ok()) return end.status();
@@ -137,7 +136,8 @@ void Print(const Json& results, const Json& summary) {
                 r.value("signature", "").c_str());
   }
   std::printf("%d programs, %d operations: %d agree, %d do not\n", summary["programs"].get<int>(),
-              summary["operations"].get<int>(), summary["ok"].get<int>(), summary["failed"].get<int>());
+              summary["operations"].get<int>(), summary["ok"].get<int>(),
+              summary["failed"].get<int>());
 }
 
 }  // namespace

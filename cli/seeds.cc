@@ -14,12 +14,14 @@ namespace mmdiff {
 
 absl::StatusOr<std::vector<std::string>> CommittedCorpora(bool with_crashes) {
   std::vector<std::string> directories;
-  if (std::string corpora = ProjectPath("corpora"); !corpora.empty()) directories.push_back(corpora);
+  if (std::string corpora = ProjectPath("corpora"); !corpora.empty())
+    directories.push_back(corpora);
   if (std::string crashes = ProjectPath("crashes"); with_crashes && !crashes.empty()) {
     directories.push_back(crashes);
   }
   if (directories.empty()) {
-    return absl::NotFoundError("the committed corpora were not found; name a directory with --corpus");
+    return absl::NotFoundError(
+        "the committed corpora were not found; name a directory with --corpus");
   }
   return directories;
 }
@@ -36,10 +38,12 @@ absl::StatusOr<size_t> WriteSeeds(const std::vector<std::string>& directories,
     const std::vector<uint8_t> bytes = Encode(named.program);
     const std::string path = absl::StrCat(binary_dir, "/", SeedName(bytes));
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
-    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
     out.close();
     if (!out) {
-      return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path, "; name another --work"));
+      return absl::ErrnoToStatus(errno,
+                                 absl::StrCat("cannot write ", path, "; name another --work"));
     }
   }
   return programs->size();

@@ -19,8 +19,9 @@ absl::StatusOr<std::vector<std::string>> CommittedCorpora(bool with_crashes);
 // Name of a binary file: the hash of its bytes in hex.
 std::string SeedName(const std::vector<uint8_t>& bytes);
 
-// Writes each program of `directories` in binary form into `binary_dir`, which must exist. Gives the number
-// of programs. Error: a program that does not parse, naming file, line and column; an unwritable directory.
+// Writes each program of `directories` in binary form into `binary_dir`, which must exist. Gives
+// the number of programs. Error: a program that does not parse, naming file, line and column; an
+// unwritable directory.
 absl::StatusOr<size_t> WriteSeeds(const std::vector<std::string>& directories,
                                   const std::string& binary_dir);
 

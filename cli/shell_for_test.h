@@ -38,8 +38,8 @@ class ShellTest : public testing::Test {
   // Runs a shell command in the directory.
   ShellResult Shell(const std::string& command) const {
     ShellResult result;
-    const std::string line =
-        "cd '" + dir_ + "' && { " + command + "\n} >'" + dir_ + "/.out' 2>'" + dir_ + "/.err' </dev/null";
+    const std::string line = "cd '" + dir_ + "' && { " + command + "\n} >'" + dir_ + "/.out' 2>'" +
+                             dir_ + "/.err' </dev/null";
     const int status = std::system(line.c_str());
     result.exit = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     result.out = Read(".out");

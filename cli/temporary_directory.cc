@@ -15,8 +15,8 @@ absl::StatusOr<TemporaryDirectory> TemporaryDirectory::Make() {
   const char* tmp = std::getenv("TMPDIR");
   std::string path = absl::StrCat(tmp != nullptr && *tmp != '\0' ? tmp : "/tmp", "/mmdiff-XXXXXX");
   if (mkdtemp(path.data()) == nullptr) {
-    return absl::ErrnoToStatus(
-        errno, absl::StrCat("cannot make a directory like ", path, "; set TMPDIR to another place"));
+    return absl::ErrnoToStatus(errno, absl::StrCat("cannot make a directory like ", path,
+                                                   "; set TMPDIR to another place"));
   }
   return TemporaryDirectory(path);
 }

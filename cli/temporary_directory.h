@@ -1,4 +1,5 @@
-// A directory for the time of one verb, under $TMPDIR or /tmp, removed with everything in it at the end.
+// A directory for the time of one verb, under $TMPDIR or /tmp, removed with everything in it at the
+// end.
 #ifndef MMDIFF_CLI_TEMPORARY_DIRECTORY_H_
 #define MMDIFF_CLI_TEMPORARY_DIRECTORY_H_
 

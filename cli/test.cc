@@ -15,7 +15,8 @@ absl::StatusOr<Exit> Verb_test(const Options& options) {
   const std::string front_door = ProjectPath("mmdiff");
   if (front_door.empty() || ProjectPath("CMakePresets.json").empty()) {
     return absl::FailedPreconditionError(
-        "the test suite is part of the source tree, and this program is installed; run ./mmdiff test there");
+        "the test suite is part of the source tree, and this program is installed; run ./mmdiff "
+        "test there");
   }
   std::vector<std::string> arguments = {front_door, "test"};
   if (options.flag_long) arguments.emplace_back("--long");

@@ -1,7 +1,7 @@
 // The verbs of the command line: one function and one file each.
 //
-// A verb prints its result to standard output (text, or one JSON object with --json) and gives the exit
-// code; an error status means that it could not be done, and says what to do about it.
+// A verb prints its result to standard output (text, or one JSON object with --json) and gives the
+// exit code; an error status means that it could not be done, and says what to do about it.
 #ifndef MMDIFF_CLI_VERB_H_
 #define MMDIFF_CLI_VERB_H_
 

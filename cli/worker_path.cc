@@ -32,7 +32,8 @@ absl::StatusOr<std::string> FindWorker(const std::string& given) {
     if (fs::is_regular_file(place, error)) return place;
   }
   return absl::NotFoundError(
-      "the fuzz target mmdiff-fuzz is not built; ./mmdiff fuzz builds it, or: cmake --preset fuzz && "
+      "the fuzz target mmdiff-fuzz is not built; ./mmdiff fuzz builds it, or: cmake --preset fuzz "
+      "&& "
       "cmake --build --preset fuzz --target mmdiff-fuzz (needs clang-14 and libclang-rt-14-dev)");
 }
 

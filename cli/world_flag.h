@@ -9,7 +9,8 @@
 
 namespace mmdiff {
 
-// "" is the default world; "x86" a preset; "table=16 cpus=1" fields; "x86 cpus=1" both. Error: what is wrong.
+// "" is the default world; "x86" a preset; "table=16 cpus=1" fields; "x86 cpus=1" both. Error: what
+// is wrong.
 absl::StatusOr<World> WorldFromFlag(const std::string& text);
 
 }  // namespace mmdiff

@@ -38,9 +38,15 @@ uint32_t Engine::OtherHolders(FolioId f, uint32_t* pins) const {
   return refs;
 }
 
+uint32_t Engine::Mapcount(FolioId f) {
+  uint32_t n = 0;
+  ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) { n += pte.maps(f); });
+  return n;
+}
+
 FolioCount Engine::CountFolio(FolioId f) {
   FolioCount c;
-  ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) { c.mapcount += pte.maps(f); });
+  c.mapcount = Mapcount(f);
   c.refcount = c.mapcount + CacheRefs(f) + OtherHolders(f, &c.pins);
   return c;
 }

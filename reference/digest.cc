@@ -47,9 +47,7 @@ void Engine::TouchSlot(uint32_t slot) {
 // One look at every page table and every holder.
 void Engine::CountEverything() {
   page_maps_.assign(pages_.size(), 0);
-  folio_maps_.assign(folios_.size(), 0);
-  folio_refs_.assign(folios_.size(), 0);
-  folio_pins_.assign(folios_.size(), 0);
+  counts_.assign(folios_.size(), FolioCount{});
   slot_maps_.assign(swap_.size(), 0);
   rss_.assign(mms_.size(), Rss{});
   anon_mapped_ = file_mapped_ = 0;
@@ -65,31 +63,31 @@ void Engine::CountEverything() {
     const bool anon = folio.is(kFolioAnon);
     ++(anon ? rss.anon : folio.is(kFolioSwapBacked) ? rss.shmem : rss.file);
     if (!pte.present()) return;
-    ++folio_maps_[pte.ref];
+    ++counts_[pte.ref].mapcount;
     if (page_maps_[folio.first_page + pte.offset]++ == 0) ++(anon ? anon_mapped_ : file_mapped_);
   });
-  for (FolioId f : allocated_) folio_refs_[f] = folio_maps_[f] + CacheRefs(f);
+  for (FolioId f : allocated_) counts_[f].refcount = counts_[f].mapcount + CacheRefs(f);
   for (const auto& batch : batches_) {
-    for (const BatchEntry& e : batch) ++folio_refs_[e.folio];
+    for (const BatchEntry& e : batch) ++counts_[e.folio].refcount;
   }
   for (const Iso& iso : isos_) {
-    if (iso.open) ++folio_refs_[iso.folio];
+    if (iso.open) ++counts_[iso.folio].refcount;
   }
   for (const Migration& m : migrations_) {
     if (!m.open) continue;
-    ++folio_refs_[m.src];
-    ++folio_refs_[m.dst];
+    ++counts_[m.src].refcount;
+    ++counts_[m.dst].refcount;
   }
   for (const Gather& g : zaps_) {
     if (!g.open) continue;
-    for (const HeldPage& p : g.pages) ++folio_refs_[p.folio];
+    for (const HeldPage& p : g.pages) ++counts_[p.folio].refcount;
   }
   for (const Pin& pin : pins_) {
     if (!pin.open) continue;
     for (const HeldPage& p : pin.pages) {
       if (p.folio == kNoFolio) continue;
-      folio_refs_[p.folio] += pin.get || F(p.folio).large() ? 1 : kGupPinBias;
-      folio_pins_[p.folio] += !pin.get;
+      counts_[p.folio].refcount += pin.get || F(p.folio).large() ? 1 : kGupPinBias;
+      counts_[p.folio].pins += !pin.get;
     }
   }
 }
@@ -99,9 +97,9 @@ FolioState Engine::FolioFact(FolioId f) const {
   FolioState s;
   s.id = f;
   s.flags = folio.flags;
-  s.refcount = folio_refs_[f];
-  s.mapcount = folio_maps_[f];
-  s.pincount = folio.large() ? folio_pins_[f] : 0;
+  s.refcount = counts_[f].refcount;
+  s.mapcount = counts_[f].mapcount;
+  s.pincount = folio.large() ? counts_[f].pins : 0;
   s.mlock_count = folio.mlock_count;
   s.file = folio.file;
   s.index = folio.file == kNoFile ? 0 : folio.index;
@@ -212,7 +210,7 @@ void Engine::Settle() {
     folio_hash_[f] = 0;
     Folio& folio = F(f);
     if (!folio.allocated) continue;
-    if (folio_refs_[f] == 0) {
+    if (counts_[f].refcount == 0) {
       folio.allocated = false;
       folio.lru = LruList::kNone;
       allocated_.erase(std::lower_bound(allocated_.begin(), allocated_.end(), f));

@@ -48,7 +48,7 @@ class Engine final : public Implementation {
     }
   }
   FolioCount CountFolio(FolioId f);
-  uint32_t Mapcount(FolioId f) { return CountFolio(f).mapcount; }
+  uint32_t Mapcount(FolioId f);
   uint32_t CacheRefs(FolioId f) const;  // page cache and swap cache
   uint32_t OtherHolders(FolioId f, uint32_t* pins) const;
   uint32_t MapcountIn(const Mm& mm, FolioId f) const;
@@ -266,9 +266,7 @@ class Engine final : public Implementation {
 
   // Scratch of CountEverything(), valid in Settle(), Snapshot() and CheckInvariants() only.
   std::vector<uint32_t> page_maps_;    // by index in pages_
-  std::vector<uint32_t> folio_maps_;   // by folio
-  std::vector<uint32_t> folio_refs_;
-  std::vector<uint32_t> folio_pins_;
+  std::vector<FolioCount> counts_;     // by folio
   std::vector<uint32_t> slot_maps_;
   struct Rss {
     uint32_t anon, file, shmem, swap;

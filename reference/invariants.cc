@@ -51,7 +51,7 @@ std::string Engine::CheckPtes() {
 std::string Engine::CheckFolios() {
   for (FolioId f : allocated_) {
     const Folio& folio = F(f);
-    if (folio_refs_[f] == 0) return "refcount: " + Named(f) + " is allocated but nobody holds it";
+    if (counts_[f].refcount == 0) return "refcount: " + Named(f) + " is allocated but nobody holds it";
     if (folio.is(kFolioActive) && folio.is(kFolioUnevictable)) {
       return "active and unevictable exclude each other: " + Named(f);
     }

@@ -24,15 +24,17 @@ struct Api {
   void* library = dlopen(MMDIFF_AFL_MUTATOR, RTLD_NOW | RTLD_LOCAL);
   void* (*init)(void*, unsigned) = Find<void* (*)(void*, unsigned)>("afl_custom_init");
   size_t (*fuzz)(void*, uint8_t*, size_t, uint8_t**, uint8_t*, size_t, size_t) =
-      Find<size_t (*)(void*, uint8_t*, size_t, uint8_t**, uint8_t*, size_t, size_t)>("afl_custom_fuzz");
+      Find<size_t (*)(void*, uint8_t*, size_t, uint8_t**, uint8_t*, size_t, size_t)>(
+          "afl_custom_fuzz");
   size_t (*post_process)(void*, uint8_t*, size_t, uint8_t**) =
       Find<size_t (*)(void*, uint8_t*, size_t, uint8_t**)>("afl_custom_post_process");
-  int32_t (*init_trim)(void*, uint8_t*, size_t) =
-      Find<int32_t (*)(void*, uint8_t*, size_t)>("afl_custom_init_trim");
+  int32_t (*init_trim)(void*, uint8_t*,
+                       size_t) = Find<int32_t (*)(void*, uint8_t*, size_t)>("afl_custom_init_trim");
   size_t (*trim)(void*, uint8_t**) = Find<size_t (*)(void*, uint8_t**)>("afl_custom_trim");
   int32_t (*post_trim)(void*, unsigned char) =
       Find<int32_t (*)(void*, unsigned char)>("afl_custom_post_trim");
-  const char* (*describe)(void*, size_t) = Find<const char* (*)(void*, size_t)>("afl_custom_describe");
+  const char* (*describe)(void*,
+                          size_t) = Find<const char* (*)(void*, size_t)>("afl_custom_describe");
   void (*deinit)(void*) = Find<void (*)(void*)>("afl_custom_deinit");
 
   template <typename F>
@@ -45,10 +47,11 @@ class AflMutator : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_NE(api_.library, nullptr) << dlerror();
-    for (const void* f : {reinterpret_cast<void*>(api_.init), reinterpret_cast<void*>(api_.fuzz),
-                          reinterpret_cast<void*>(api_.post_process), reinterpret_cast<void*>(api_.init_trim),
-                          reinterpret_cast<void*>(api_.trim), reinterpret_cast<void*>(api_.post_trim),
-                          reinterpret_cast<void*>(api_.describe), reinterpret_cast<void*>(api_.deinit)}) {
+    for (const void* f :
+         {reinterpret_cast<void*>(api_.init), reinterpret_cast<void*>(api_.fuzz),
+          reinterpret_cast<void*>(api_.post_process), reinterpret_cast<void*>(api_.init_trim),
+          reinterpret_cast<void*>(api_.trim), reinterpret_cast<void*>(api_.post_trim),
+          reinterpret_cast<void*>(api_.describe), reinterpret_cast<void*>(api_.deinit)}) {
       ASSERT_NE(f, nullptr);
     }
     mutator_ = api_.init(nullptr, 42);
@@ -106,10 +109,12 @@ TEST_F(AflMutator, PostProcessMakesAnyBytesCanonical) {
   const size_t size = api_.post_process(mutator_, noise.data(), noise.size(), &out);
   const Bytes canonical(out, out + size);
   EXPECT_EQ(Encode(Decode(absl::MakeConstSpan(canonical))), canonical);
-  EXPECT_EQ(Decode(absl::MakeConstSpan(canonical)), Decode(absl::MakeConstSpan(noise), kMaxFuzzOps));
+  EXPECT_EQ(Decode(absl::MakeConstSpan(canonical)),
+            Decode(absl::MakeConstSpan(noise), kMaxFuzzOps));
 }
 
-// Runs AFL++'s trimming loop with this rule for "still the same behaviour"; gives the end and the steps.
+// Runs AFL++'s trimming loop with this rule for "still the same behaviour"; gives the end and the
+// steps.
 template <typename Rule>
 std::pair<Program, int> Trim(const Api& api, void* mutator, Bytes data, const Rule& same) {
   Program smallest = Decode(absl::MakeConstSpan(data));
@@ -146,7 +151,8 @@ TEST_F(AflMutator, TrimmingKeepsWhatMattersAndEnds) {
 
 TEST_F(AflMutator, TrimmingEndsWhateverTheAnswer) {
   for (const size_t ops : {1, 2, 3, 17, 64}) {
-    EXPECT_LT(Trim(api_, mutator_, Seed(9, ops), [](const Program&) { return false; }).second, 1000);
+    EXPECT_LT(Trim(api_, mutator_, Seed(9, ops), [](const Program&) { return false; }).second,
+              1000);
     EXPECT_LT(Trim(api_, mutator_, Seed(9, ops), [](const Program&) { return true; }).second, 1000);
   }
   EXPECT_EQ(Trim(api_, mutator_, {}, [](const Program&) { return true; }).first.ops.size(), 0u);

@@ -17,7 +17,8 @@
 //   AFL++) MMDIFF_MINIMISE       seconds for minimising one finding; 0: keep it as it is
 //   MMDIFF_CHILD_MS       time limit of a run in a child
 //   MMDIFF_DEATH          directory of a death to keep; the process does that and ends
-//   MMDIFF_REPLAY         program (text) to run once in this build; the process ends with 1 if it shows a
+//   MMDIFF_REPLAY         program (text) to run once in this build; the process ends with 1 if it
+//   shows a
 //                         finding, which is kept, and with 0 if not
 #ifndef MMDIFF_TARGETS_LOCKSTEP_TARGET_H_
 #define MMDIFF_TARGETS_LOCKSTEP_TARGET_H_
@@ -80,7 +81,8 @@ class LockstepTarget {
 // process, keeps it, and writes kept.json. Returns the exit code of the process.
 int KeepDeathFromDirectory(const std::string& directory, const TargetConfig& config);
 
-// Runs the program of a text file in a child of this process and keeps what it shows. Returns the exit code.
+// Runs the program of a text file in a child of this process and keeps what it shows. Returns the
+// exit code.
 int ReplayFile(const std::string& path, const TargetConfig& config);
 
 // A KeptFinding as one line of JSON.

@@ -32,8 +32,9 @@ class LockstepTargetTest : public testing::Test {
     std::filesystem::remove_all(dir_);
   }
   void Clear() {
-    for (const char* name : {"MMDIFF_IMPL", "MMDIFF_FINDINGS", "MMDIFF_STATS_PAGE", "MMDIFF_SEED",
-                             "MMDIFF_MAX_OPS", "MMDIFF_FULL_EVERY", "MMDIFF_ON_FINDING", "MMDIFF_MINIMISE"}) {
+    for (const char* name :
+         {"MMDIFF_IMPL", "MMDIFF_FINDINGS", "MMDIFF_STATS_PAGE", "MMDIFF_SEED", "MMDIFF_MAX_OPS",
+          "MMDIFF_FULL_EVERY", "MMDIFF_ON_FINDING", "MMDIFF_MINIMISE"}) {
       unsetenv(name);
     }
   }
@@ -67,7 +68,8 @@ TEST_F(LockstepTargetTest, EnvironmentIsRead) {
 
 TEST_F(LockstepTargetTest, WrongEnvironmentIsNamed) {
   setenv("MMDIFF_MAX_OPS", "many", 1);
-  EXPECT_THAT(std::string(TargetConfigFromEnvironment().status().message()), HasSubstr("MMDIFF_MAX_OPS=many"));
+  EXPECT_THAT(std::string(TargetConfigFromEnvironment().status().message()),
+              HasSubstr("MMDIFF_MAX_OPS=many"));
   Clear();
   setenv("MMDIFF_ON_FINDING", "shout", 1);
   EXPECT_THAT(std::string(TargetConfigFromEnvironment().status().message()), HasSubstr("shout"));
