@@ -1,6 +1,7 @@
 // Programs that the benchmarks run: generated ones, and those of a directory.
 //
-// The same arguments give the same programs on every machine. Making them is not part of any figure.
+// The same arguments give the same programs on every machine. Making them is not part of any
+// figure.
 #ifndef MMDIFF_BENCH_PROGRAMS_H_
 #define MMDIFF_BENCH_PROGRAMS_H_
 
@@ -18,8 +19,8 @@ namespace mmdiff {
 // `count` programs of `ops` operations each in the default world, from seeds `seed` and on.
 std::vector<Program> GeneratedPrograms(size_t count, size_t ops, uint64_t seed = 1);
 
-// Every *.mmdiff below `directory`, sorted by path. A file that does not parse ends the process with a
-// message; a directory that is not there gives none.
+// Every *.mmdiff below `directory`, sorted by path. A file that does not parse ends the process
+// with a message; a directory that is not there gives none.
 std::vector<Program> StoredPrograms(const std::string& directory);
 
 size_t OpsOf(const std::vector<Program>& programs);

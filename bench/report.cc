@@ -3,14 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 
 namespace mmdiff {
@@ -22,7 +21,7 @@ std::string CpuName() {
   std::ifstream in("/proc/cpuinfo");
   for (std::string line; std::getline(in, line);) {
     const size_t colon = line.find(": ");
-    if (absl::StartsWith(line, "model name") && colon != std::string::npos) {
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
       return line.substr(colon + 2);
     }
   }
@@ -125,13 +124,13 @@ void Report::Flush() {
 }
 
 std::string TakeFlag(int* argc, char** argv, std::string_view name, std::string_view otherwise) {
-  const std::string prefix = absl::StrCat("--", name, "=");
+  const std::string prefix = "--" + std::string(name) + "=";
   std::string value(otherwise);
   int kept = 1;
   for (int i = 1; i < *argc; ++i) {
-    std::string_view arg = argv[i];
-    if (absl::ConsumePrefix(&arg, prefix)) {
-      value = std::string(arg);
+    const std::string arg = argv[i];
+    if (arg.compare(0, prefix.size(), prefix) == 0) {
+      value = arg.substr(prefix.size());
     } else {
       argv[kept++] = argv[i];
     }
@@ -141,17 +140,17 @@ std::string TakeFlag(int* argc, char** argv, std::string_view name, std::string_
 }
 
 uint64_t TakeNumber(int* argc, char** argv, std::string_view name, uint64_t otherwise) {
-  const std::string text = TakeFlag(argc, argv, name, absl::StrCat(otherwise));
+  const std::string flag = "--" + std::string(name) + "=";
+  const std::string text = TakeFlag(argc, argv, name, std::to_string(otherwise));
   uint64_t value = 0;
   if (!absl::SimpleAtoi(text, &value)) {
-    Usage(absl::StrCat("--", name, "=", text, " is not a number: give one, as --", name, "=",
-                       otherwise));
+    Usage(flag + text + " is not a number: give one, as " + flag + std::to_string(otherwise));
   }
   return value;
 }
 
 void RefuseOtherFlags(int argc, char** argv) {
-  if (argc > 1) Usage(absl::StrCat(argv[0], " does not know ", argv[1]));
+  if (argc > 1) Usage(std::string(argv[0]) + " does not know " + argv[1]);
 }
 
 }  // namespace mmdiff

@@ -1,8 +1,8 @@
 // Report: benchmark figures as JSON lines, each with the machine that it was measured on.
 //
 // One line a figure: {"name", "value", "unit", "repetitions", "low", "high", "ratio_to", "ratio",
-// "machine": {...}}. Values are medians over the repetitions of one run; a ratio is of two medians of
-// the same run. Knows no implementation and no format but this one. A line costs one write.
+// "machine": {...}}. Values are medians over the repetitions of one run; a ratio is of two medians
+// of the same run. Knows no implementation and no format but this one. A line costs one write.
 #ifndef MMDIFF_BENCH_REPORT_H_
 #define MMDIFF_BENCH_REPORT_H_
 
@@ -31,8 +31,8 @@ std::string MachineJson();
 
 class Report {
  public:
-  // Lines go to `path`, appended, or to standard output if it is empty. If the file cannot be opened
-  // this says so on standard error and uses standard output.
+  // Lines go to `path`, appended, or to standard output if it is empty. If the file cannot be
+  // opened this says so on standard error and uses standard output.
   explicit Report(const std::string& path);
   ~Report();
   Report(const Report&) = delete;

@@ -27,6 +27,8 @@ absl::StatusOr<MutantFile> ReadMutant(const std::string& path) {
       last = &mutant.area;
     } else if (absl::ConsumePrefix(&line, "origin:")) {
       last = &mutant.origin;
+    } else if (absl::ConsumePrefix(&line, "mechanism:")) {
+      last = &mutant.mechanism;
     } else if (absl::ConsumePrefix(&line, "caught-by:")) {
       last = &mutant.caught_by;
     }

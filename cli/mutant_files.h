@@ -3,6 +3,7 @@
 //   # id: name            the name of the file without .patch, [a-z0-9_]+
 //   # area: words         the part of the model it breaks
 //   # origin: words       the bug it is made from
+//   # mechanism: words    what the change does wrong
 //   # caught-by: words    what must notice it
 //
 // Reading only; building and hunting is in mutants.cc.
@@ -17,7 +18,7 @@
 namespace mmdiff {
 
 struct MutantFile {
-  std::string id, area, origin, caught_by;
+  std::string id, area, origin, mechanism, caught_by;
   std::string path;
 };
 // All patches of the directory, sorted by id. Error: one without the header lines, or with an id

@@ -185,6 +185,7 @@ nlohmann::ordered_json HuntJson(const Hunt& hunt) {
   json["id"] = hunt.mutant.id;
   json["area"] = hunt.mutant.area;
   json["origin"] = hunt.mutant.origin;
+  json["mechanism"] = hunt.mutant.mechanism;
   json["caught_by"] = hunt.mutant.caught_by;
   json["killed"] = hunt.killed();
   if (!hunt.killed()) {

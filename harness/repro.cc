@@ -32,8 +32,9 @@ std::string ToGtest(const Program& program, const ReproInfo& info) {
   std::string out;
   if (!info.signature.empty()) Append(&out, "// ", OneLine(info.signature), "\n");
   if (!info.summary.empty()) Append(&out, "// ", OneLine(info.summary), "\n");
-  Append(&out, R"cc(// Fails as long as the implementations disagree. Link with mmdiff_registry and
-                    // gtest_main.
+  Append(
+      &out,
+      R"text(// Fails as long as the implementations disagree. Link with mmdiff_registry and gtest_main.
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -41,27 +42,25 @@ std::string ToGtest(const Program& program, const ReproInfo& info) {
 #include "harness/registry.h"
 #include "program/text.h"
 
-                    namespace {
+namespace {
 
-                    constexpr char kProgram[] = R"mmdiff()cc",
-         PrintText(program), ")mmdiff\";\n\nTEST(MmdiffRepro, ", info.test_name,
-         R"cc(              ) {
-                              auto program = mmdiff::ParseText(kProgram);
-                              ASSERT_TRUE(program.ok()) << program.status();
-  auto contestants = mmdiff::MakeAll(")cc",
-         info.specs, R"cc(");
-                              ASSERT_TRUE(contestants.ok())
-                              << contestants.status();
-                          mmdiff::Lockstep lockstep(*std::move(contestants));
-                          mmdiff::RunOptions options = mmdiff::RunOptions::Thorough();
-                          options.check_expectations = true;
-                          mmdiff::RunResult result;
-                          lockstep.Run(*program, options, &result);
-                          EXPECT_EQ(result.outcome, mmdiff::RunOutcome::ok) << result.message;
-                          }
+constexpr char kProgram[] = R"mmdiff()text",
+      PrintText(program), ")mmdiff\";\n\nTEST(MmdiffRepro, ", info.test_name, R"text() {
+  auto program = mmdiff::ParseText(kProgram);
+  ASSERT_TRUE(program.ok()) << program.status();
+  auto contestants = mmdiff::MakeAll(")text",
+      info.specs, R"text(");
+  ASSERT_TRUE(contestants.ok()) << contestants.status();
+  mmdiff::Lockstep lockstep(*std::move(contestants));
+  mmdiff::RunOptions options = mmdiff::RunOptions::Thorough();
+  options.check_expectations = true;
+  mmdiff::RunResult result;
+  lockstep.Run(*program, options, &result);
+  EXPECT_EQ(result.outcome, mmdiff::RunOutcome::ok) << result.message;
+}
 
-                          }  // namespace
-  )cc");
+}  // namespace
+)text");
   return out;
 }
 

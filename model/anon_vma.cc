@@ -133,11 +133,15 @@ void unlink_anon_vmas(Task& t, Vma& vma) {
   vma.anon_vma_chain.clear();
 }
 
-void get_anon_vma(Task&, AnonVma& anon_vma) {
-  AnonVma* root = anon_vma.root;
+AnonVma* folio_get_anon_vma(Task&, Folio& folio) {
+  if (!folio.anon() || !folio.mapped()) return nullptr;
+  AnonVma* anon_vma = folio.anon_vma;
+  AnonVma* root = anon_vma->root;
   sync::Guard guard(root->lock);
-  ++anon_vma.refs;
+  if (!folio.mapped()) return nullptr;  // it may be another folio's by now: see rmap_walk
+  ++anon_vma->refs;
   ++root->refs;  // whose lock it needs
+  return anon_vma;
 }
 
 void put_anon_vma(Task& t, AnonVma& anon_vma) {

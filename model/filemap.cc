@@ -35,10 +35,8 @@ Folio* filemap_get_or_create(Task& t, FileObject& file, uint32_t index) {
   {
     sync::Guard guard(file.i_mmap_lock);
     folio = file.i_pages[index];
-    if (folio != nullptr) {
-      folio_get(t, *folio);
-      return folio;
-    }
+    // A folio without references is being split.
+    if (folio != nullptr) return folio_try_get(t, *folio) ? folio : nullptr;
     folio = folio_alloc(t, OrderAt(t.k, file, index), t.node, ZoneKind::kMovable);
     const uint32_t n = folio->nr_pages();
     folio->file = &file;
@@ -54,30 +52,28 @@ Folio* filemap_get_or_create(Task& t, FileObject& file, uint32_t index) {
   return folio;
 }
 
-void filemap_remove_folio(Task& t, Folio& folio) {
+void page_cache_delete(Task& t, Folio& folio) {
   FileObject& file = *folio.file;
-  {
-    sync::Guard guard(file.i_mmap_lock);
-    for (uint32_t i = 0; i < folio.nr_pages(); ++i) file.i_pages[folio.index + i] = nullptr;
-    folio.file = nullptr;
-    touch_folio(t, folio);
-  }
+  sync::Guard guard(file.i_mmap_lock);
+  for (uint32_t i = 0; i < folio.nr_pages(); ++i) file.i_pages[folio.index + i] = nullptr;
+  folio.file = nullptr;
+  touch_folio(t, folio);
+}
+
+void filemap_remove_folio(Task& t, Folio& folio) {
+  page_cache_delete(t, folio);
   folio_put(t, folio, static_cast<int32_t>(folio.nr_pages()));
 }
 
 void filemap_replace_folio(Task& t, Folio& src, Folio& dst) {
   FileObject& file = *src.file;
-  const auto n = static_cast<int32_t>(src.nr_pages());
-  {
-    sync::Guard guard(file.i_mmap_lock);
-    for (uint32_t i = 0; i < src.nr_pages(); ++i) file.i_pages[src.index + i] = &dst;
-    dst.file = &file;
-    dst.index = src.index;
-    src.file = nullptr;
-    touch_folio(t, src);
-  }
-  folio_get(t, dst, n);
-  folio_put(t, src, n);
+  folio_get(t, dst, static_cast<int32_t>(src.nr_pages()));
+  sync::Guard guard(file.i_mmap_lock);
+  for (uint32_t i = 0; i < src.nr_pages(); ++i) file.i_pages[src.index + i] = &dst;
+  dst.file = &file;
+  dst.index = src.index;
+  src.file = nullptr;
+  touch_folio(t, src);
 }
 
 void filemap_split_folio(Task& t, FileObject& file, uint32_t index, uint32_t npages) {
@@ -112,16 +108,20 @@ void shmem_drop_unused(Task& t) {
     }
     bool waits = false;
     for (uint32_t i = 0; i < file->npages; ++i) {
-      Folio* folio = file->i_pages[i];
-      if (folio == nullptr) continue;
-      if (!folio_trylock(t, *folio)) {
-        waits = true;
-        continue;
+      Folio* folio = nullptr;
+      {
+        sync::SharedGuard guard(file->i_mmap_lock);
+        folio = file->i_pages[i];
+        if (folio == nullptr) continue;
+        if (!folio_try_get(t, *folio)) folio = nullptr;
       }
-      folio_get(t, *folio);
-      DropCache(t, *folio);
-      folio_unlock(t, *folio);
-      folio_put(t, *folio);
+      if (folio == nullptr || !folio_trylock(t, *folio)) {
+        waits = true;
+      } else {
+        if (folio->file == file) DropCache(t, *folio);
+        folio_unlock(t, *folio);
+      }
+      if (folio != nullptr) folio_put(t, *folio);
     }
     if (waits) shmem_file_unused(t, *file);
   }

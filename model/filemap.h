@@ -22,11 +22,14 @@ struct FileObject {
 };
 
 // The folio at index, made if it is not cached, with a reference for the caller. Not locked. A new one waits
-// in the lru_add batch.
+// in the lru_add batch. nullptr: another thread splits the folio, try again.
 Folio* filemap_get_or_create(Task& t, FileObject& file, uint32_t index);
-// Takes the folio out of the cache and drops the cache's references.
+// Takes the folio out of the cache; its references are the caller's (reclaim has frozen them).
+void page_cache_delete(Task& t, Folio& folio);
+// The same, and drops the cache's references.
 void filemap_remove_folio(Task& t, Folio& folio);
-// Puts `dst` in the place of `src`; references of the cache move (migration).
+// Puts `dst` in the place of `src`, whose count the caller has frozen; dst gets the cache's references
+// (migration).
 void filemap_replace_folio(Task& t, Folio& src, Folio& dst);
 // Each page of the cache in [folio.index, + its pages) is of the folio that now owns that frame (split).
 void filemap_split_folio(Task& t, FileObject& file, uint32_t index, uint32_t npages);

@@ -16,11 +16,11 @@ struct AnonVma;
 struct FileObject;
 
 struct Page {
-  Folio* folio = nullptr;  // nullptr: free
+  sync::Ptr<Folio> folio = nullptr;  // nullptr: free
   sync::Counter<uint64_t> content;
   uint32_t pfn = 0;
   sync::Counter<int32_t> mapcount;
-  bool anon_exclusive = false;  // under the page-table lock of its only mapping
+  sync::Flag anon_exclusive = false;  // under the page-table lock of its only mapping
   Tracked tracked;
 };
 
@@ -52,8 +52,8 @@ struct Folio {
   LruList lru = LruList::kNone;            // under the lru lock
   Folio* lru_prev = nullptr;
   Folio* lru_next = nullptr;
-  AnonVma* anon_vma = nullptr;   // anon: root of the rmap
-  FileObject* file = nullptr;    // page cache
+  AnonVma* anon_vma = nullptr;   // anon: root of the rmap; changes under the folio lock
+  sync::Ptr<FileObject> file = nullptr;  // page cache
   uint32_t index = 0;            // page cache: page offset; anon: pgoff of the first page in its VMA
   uint32_t swap_slot = kNoSlot;  // swap cache: slot of the first page
   Folio* split_prev = nullptr;   // deferred split queue

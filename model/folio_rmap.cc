@@ -6,10 +6,11 @@ MMDIFF_MODEL_BEGIN
 
 namespace {
 
-// MM_ID: notes `nr` more mappings by `mm` of a folio that now has `total`.
-void AddMmId(Folio& folio, const Mm& mm, int32_t nr, int32_t total) {
+// MM_ID: counts `nr` more mappings of a large folio, by `mm`.
+void AddLargeMapcount(Folio& folio, const Mm& mm, int32_t nr) {
   MmIdSlots& s = folio.mm_ids;
   sync::Guard guard(s.lock);
+  const int32_t total = folio.large_mapcount.add(nr);
   for (int i = 0; i < 2; ++i) {
     if (s.mm[i] == &mm) {
       s.count[i] += nr;
@@ -29,14 +30,17 @@ void AddMmId(Folio& folio, const Mm& mm, int32_t nr, int32_t total) {
   }
 }
 
-void SubMmId(Folio& folio, const Mm& mm, int32_t nr, int32_t total) {
+void SubLargeMapcount(Folio& folio, const Mm& mm, int32_t nr) {
   MmIdSlots& s = folio.mm_ids;
   sync::Guard guard(s.lock);
+  const int32_t total = folio.large_mapcount.sub(nr);
+  MMDIFF_BUG_ON(total < 0, "folio map count below zero");
   for (int i = 0; i < 2; ++i) {
     if (s.mm[i] != &mm) continue;
     s.count[i] -= nr;
-    MMDIFF_BUG_ON(s.count[i] < 0, "mm-id: count of an owner below zero");
     if (s.count[i] > 0) return;
+    // Below zero if some of its mappings were added while no slot was free: those were never counted.
+    s.count[i] = 0;
     s.mm[i] = nullptr;
   }
   if (total == 0 || s.count[0] == total || s.count[1] == total) s.shared.set(false);
@@ -56,8 +60,7 @@ void AddCounts(Task& t, Folio& folio, Page* page, uint32_t nr, const Mm& mm) {
   }
   if (folio.large()) {
     folio.nr_pages_mapped.add(first);
-    const int32_t total = folio.large_mapcount.add(static_cast<int32_t>(nr));
-    AddMmId(folio, mm, static_cast<int32_t>(nr), total);
+    AddLargeMapcount(folio, mm, static_cast<int32_t>(nr));
   }
   ModMapped(t, folio, first);
   t.k.cost.atomic_ops.add(1);
@@ -137,9 +140,8 @@ void folio_remove_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Vma&
   bool partially_mapped = false;
   if (folio.large()) {
     const int32_t mapped = folio.nr_pages_mapped.sub(last);
-    const int32_t total = folio.large_mapcount.sub(static_cast<int32_t>(nr));
-    MMDIFF_BUG_ON(mapped < 0 || total < 0, "folio map count below zero");
-    SubMmId(folio, *vma.mm, static_cast<int32_t>(nr), total);
+    MMDIFF_BUG_ON(mapped < 0, "count of mapped pages below zero");
+    SubLargeMapcount(folio, *vma.mm, static_cast<int32_t>(nr));
     partially_mapped = last != 0 && mapped != 0;
   }
   ModMapped(t, folio, -last);

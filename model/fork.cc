@@ -114,7 +114,8 @@ void copy_page_range(Task& t, Vma& dst, Vma& src) {
   for (uint32_t start = src.start; start < src.end;) {
     const uint32_t stop = std::min(src.end, (start | (size - 1)) + 1);
     c.src_table = pmd_lookup(*src.mm, start);
-    if (c.src_table != nullptr && c.src_table->used != 0) copy_pte_range(c, start, stop);
+    // A walk of the rmap may hold the last entry cleared for a moment: without the lock `used` says nothing.
+    if (c.src_table != nullptr && (kThreaded || c.src_table->used.get() != 0)) copy_pte_range(c, start, stop);
     start = stop;
   }
 }
@@ -144,9 +145,7 @@ OpResult Model::fork(const args::fork& a, OpContext& ctx) {
   if (parent->open_zaps.get() != 0) return OpResult{.err = kEAGAIN};
   Mm* child = k_.mm_alloc(t, ctx.result_handle);
   if (child == nullptr) return OpResult{.err = kEAGAIN};
-  child->mmap_lock.lock_nested();
   dup_mmap(t, *child, *parent);
-  child->mmap_lock.unlock();
   k_.mm_publish(*child);
   return OpResult{};
 }

@@ -114,15 +114,22 @@ bool gup_fast_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, Page** 
   // Without the lock the page may go and come back as another: take it, then look whether it is still the one.
   Page* const p = pfn_to_page(t.k, pte.pfn());
   Folio* const folio = p->folio;
+  if (folio == nullptr || !folio_try_get(t, *folio)) return false;
+  if (p->folio != folio) {
+    folio_put(t, *folio);
+    return false;
+  }
+  // Held, it keeps its size.
   const bool pin = (flags & kGupGet) == 0;
-  if (folio == nullptr || !folio_try_get(t, *folio, pin && !folio->large() ? kGupPinBias : 1)) return false;
+  const int32_t refs = pin && !folio->large() ? kGupPinBias : 1;
+  if (refs != 1) folio_get(t, *folio, refs - 1);
   if (pin && folio->large()) folio->pincount.add(1);
   sync::SyncPoint("gup_fast_pte");
   *page = p;
   if (table->at(vpn - table->base).Without(kPteYoung | kPteDirty) != pte.Without(kPteYoung | kPteDirty) ||
-      p->folio != folio || MustMove(*folio, flags) || gup_must_unshare(vma, *folio, *p, flags)) {
+      MustMove(*folio, flags) || gup_must_unshare(vma, *folio, *p, flags)) {
     if (pin && folio->large()) folio->pincount.sub(1);
-    folio_put(t, *folio, pin && !folio->large() ? kGupPinBias : 1);
+    folio_put(t, *folio, refs);
     return false;
   }
   folio_set(t, *folio, kFolioReferenced);

@@ -26,6 +26,7 @@ void deferred_split_folio(Task& t, Folio& folio, bool partially_mapped) {
 void folio_unqueue_deferred_split(Task& t, Folio& folio) {
   if (!folio.test(kFolioDeferredSplit)) return;
   sync::Guard guard(t.k.split_queue_lock);
+  if (!folio.test(kFolioDeferredSplit)) return;
   (folio.split_prev != nullptr ? folio.split_prev->split_next : t.k.split_queue) = folio.split_next;
   if (folio.split_next != nullptr) folio.split_next->split_prev = folio.split_prev;
   folio.split_prev = folio.split_next = nullptr;
@@ -101,45 +102,48 @@ void unmap_folio(Task& t, Folio& folio) {
   try_to_unmap_flush(t);
 }
 
-// The split itself: unmaps, splits, maps the pieces. The folio is locked; the pieces no longer.
-int split_locked_folio(Task& t, Folio& folio, std::vector<Folio*>* pieces) {
+// The split itself: unmaps, splits, maps the pieces. The folio is locked and stays so; the other pieces are not.
+int SplitAndRemap(Task& t, Folio& folio, AnonVma* anon_vma, std::vector<Folio*>* pieces) {
   unmap_folio(t, folio);
   const int32_t frozen = static_cast<int32_t>(folio_expected_ref_count(folio) + 1);
   if (folio.mapped() || !folio.refcount.compare_exchange(frozen, 0)) {
     // Another thread took a reference meanwhile.
-    if (folio.anon()) remove_migration_ptes(t, folio, folio);
-    folio_unlock(t, folio);
+    if (folio.anon()) remove_migration_ptes(t, folio, folio, anon_vma);
     return kEAGAIN;
   }
   thread_local Pieces own;
   Pieces& out = pieces != nullptr ? *pieces : own;
   split_unmapped_folio(t, folio, &out);
   if (folio.anon()) {
-    for (Folio* piece : out) remove_migration_ptes(t, *piece, *piece, true);
+    for (Folio* piece : out) remove_migration_ptes(t, *piece, *piece, anon_vma, true);
   }
   for (Folio* piece : out) {
+    if (piece == &folio) continue;
     folio_unlock(t, *piece);
     // Without a list to go to, only the first keeps the caller's reference; pieces that nothing maps and no
     // cache holds end here.
-    if (pieces == nullptr && piece != &folio) folio_put(t, *piece);
+    if (pieces == nullptr) folio_put(t, *piece);
   }
   return 0;
 }
 
 }  // namespace
 
-int split_folio(Task& t, Folio& folio, std::vector<Folio*>* pieces) {
+int split_locked_folio(Task& t, Folio& folio, std::vector<Folio*>* pieces) {
   MMDIFF_BUG_ON(!folio.large(), "split of a small folio");
-  if (!folio_trylock(t, folio)) return kEAGAIN;
-  if (folio.ref_count() != folio_expected_ref_count(folio) + 1) {
-    folio_unlock(t, folio);
-    return kEAGAIN;
-  }
+  if (folio.ref_count() != folio_expected_ref_count(folio) + 1) return kEAGAIN;
   sync::SyncPoint("split_folio");
-  AnonVma* anon_vma = folio.anon() && folio.mapped() ? static_cast<AnonVma*>(folio.anon_vma) : nullptr;
-  if (anon_vma != nullptr) get_anon_vma(t, *anon_vma);  // while nothing maps the folio
-  const int err = split_locked_folio(t, folio, pieces);
+  AnonVma* anon_vma = folio_get_anon_vma(t, folio);  // while nothing maps the folio
+  const int err = SplitAndRemap(t, folio, anon_vma, pieces);
   if (anon_vma != nullptr) put_anon_vma(t, *anon_vma);
+  return err;
+}
+
+int split_folio(Task& t, Folio& folio, std::vector<Folio*>* pieces) {
+  if (!folio_trylock(t, folio)) return kEAGAIN;
+  // Whoever had the lock may have split it.
+  const int err = folio.large() ? split_locked_folio(t, folio, pieces) : int{kEAGAIN};
+  folio_unlock(t, folio);
   return err;
 }
 

@@ -90,7 +90,7 @@ class InvariantChecker {
       ++used;
       CheckPte(mm, table.base + i, pte, rss);
     }
-    if (used != table.used) Broken("page table: m%u counts %u entries at 0x%x, there are %u", mm.id, table.used,
+    if (used != table.used.get()) Broken("page table: m%u counts %u entries at 0x%x, there are %u", mm.id, table.used.get(),
                                    table.base, used);
   }
 

@@ -60,12 +60,15 @@ void Kernel::mm_publish(Mm& mm) {
 
 void Kernel::mm_dead(Task& t, Mm& mm) {
   mm.alive = false;
-  for (uint32_t i = 0; i < mm.tables; ++i) {
-    if (mm.tlb[i] == nullptr) continue;
-    MMDIFF_BUG_ON(mm.tlb[i]->nr_valid != 0, "process ends while a TLB has entries of it");
-    mm.tlb[i]->mm = nullptr;
-    tlb_tables.Free(mm.tlb[i]);
-    mm.tlb[i] = nullptr;
+  {
+    sync::Guard guard(mm.tlb_lock);
+    for (uint32_t i = 0; i < mm.tables; ++i) {
+      if (mm.tlb[i] == nullptr) continue;
+      MMDIFF_BUG_ON(mm.tlb[i]->nr_valid != 0, "process ends while a TLB has entries of it");
+      mm.tlb[i]->mm = nullptr;
+      tlb_tables.Free(mm.tlb[i]);
+      mm.tlb[i] = nullptr;
+    }
   }
   for (const auto& rss : mm.rss) MMDIFF_BUG_ON(rss.get() != 0, "process ends with pages on its RSS counters");
   touch_mm(t, mm);

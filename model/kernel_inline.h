@@ -31,7 +31,8 @@ inline void set_pte(Task& t, PageTable& table, uint32_t vpn, Pte pte) {
   const uint32_t i = vpn - table.base;
   const uint64_t old = table.entries[i].get();
   if (old == pte.v) return;
-  table.used += (old == 0 ? 1u : 0u) - (pte.v == 0 ? 1u : 0u);
+  if (old == 0) table.used.add(1);
+  if (pte.v == 0) table.used.sub(1);
   table.entries[i].set(pte.v);
   if constexpr (!kThreaded) {
     table.touched_slots[i / 64] |= 1ull << (i % 64);

@@ -90,7 +90,14 @@ bool do_fault_around(Task& t, Vma& vma, PageTable& table, uint32_t vpn) {
   for (uint32_t at = from; at < to;) {
     const uint32_t index = vma.pgoff_of(at);
     Folio* folio = file.i_pages[index];
-    if (folio == nullptr || folio->locked() || !table.at(at - table.base).none()) {
+    const bool maps = folio != nullptr && !folio->locked() && table.at(at - table.base).none();
+    if (!maps || !folio_try_get(t, *folio)) {
+      ++at;
+      continue;
+    }
+    // Its lock keeps off who unmaps it to move or free it.
+    if (!folio_trylock(t, *folio)) {
+      folio_put(t, *folio);
       ++at;
       continue;
     }
@@ -98,8 +105,9 @@ bool do_fault_around(Task& t, Vma& vma, PageTable& table, uint32_t vpn) {
     const uint32_t max = std::min(to - at, folio->nr_pages() - offset);
     uint32_t nr = 1;
     while (nr < max && table.at(at - table.base + nr).none()) ++nr;
-    folio_get(t, *folio, static_cast<int32_t>(nr));
+    if (nr > 1) folio_get(t, *folio, static_cast<int32_t>(nr - 1));
     MapFilePages(t, vma, table, at, *folio, offset, nr, bits);
+    folio_unlock(t, *folio);
     at += nr;
   }
   return !table.at(vpn - table.base).none();
@@ -129,7 +137,9 @@ int do_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags) 
   const bool cow = write && vma.is_cow();
   if (cow) anon_vma_prepare(t, vma);
   if (!write && do_fault_around(t, vma, table, vpn)) return 0;
-  Folio& folio = *filemap_get_or_create(t, *vma.file, index);
+  Folio* found = filemap_get_or_create(t, *vma.file, index);
+  if (found == nullptr) return 0;
+  Folio& folio = *found;
   int err = 0;
   if (!folio_trylock(t, folio)) {
     folio_put(t, folio);
@@ -150,18 +160,6 @@ int do_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags) 
   folio_unlock(t, folio);
   if (!mapped) folio_put(t, folio);
   return err;
-}
-
-// The folio of a swap entry, with a reference: from the swap cache, or read into it.
-Folio* SwapinFolio(Task& t, uint32_t slot) {
-  for (;;) {
-    Folio* folio = swap_cache_get_folio(t.k, slot);
-    if (folio == nullptr) return swap_cache_read(t, slot);
-    if (folio_try_get(t, *folio)) {
-      if (swap_cache_get_folio(t.k, slot) == folio) return folio;
-      folio_put(t, *folio);
-    }
-  }
 }
 
 // Whether all pages of a large swap-cache folio can be mapped at once: every entry of it stands in order, with
@@ -209,24 +207,29 @@ void MapSwappedIn(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Pte pte, Fo
 }
 
 int do_swap_page(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Pte pte, uint32_t flags) {
-  Folio& folio = *SwapinFolio(t, pte.slot());
+  Folio* found = swap_cache_get_folio(t, pte.slot());
+  if (found == nullptr) found = swap_cache_read(t, pte.slot());
+  if (found == nullptr) return 0;  // the slot is in other hands now: look at the entry again
+  Folio& folio = *found;
   if (!folio_trylock(t, folio)) {
     folio_put(t, folio);
     return kEAGAIN;
   }
   const bool write = flags == kFaultWrite;
   if (write && !folio.test(kFolioLru)) lru_add_drain(t);
-  bool mapped = false;
   {
     sync::Guard guard(table.lock);
-    if (table.at(vpn - table.base) == pte && folio.swapcache()) {
+    const bool still_cached = folio.swapcache() && pte.slot() - folio.swap_slot < folio.nr_pages();
+    if (still_cached && table.at(vpn - table.base) == pte) {
       MapSwappedIn(t, vma, table, vpn, pte, folio, write);
-      mapped = true;  // the reference is the mapping's now
+      folio_free_swap(t, folio);
+      // The reference is the mapping's now: under the table's lock nobody takes it away before the unlock.
+      folio_unlock(t, folio);
+      return 0;
     }
   }
-  if (mapped) folio_free_swap(t, folio);
   folio_unlock(t, folio);
-  if (!mapped) folio_put(t, folio);
+  folio_put(t, folio);
   return 0;
 }
 

@@ -77,7 +77,7 @@ uint32_t zap_pte_range(Zap& z, uint32_t start, uint32_t end) {
   Task& t = z.t;
   uint32_t cleared = 0;
   sync::Guard guard(z.table->lock);
-  for (uint32_t vpn = start; vpn < end && z.table->used != 0;) {
+  for (uint32_t vpn = start; vpn < end && z.table->used.get() != 0;) {
     const Pte pte = z.table->at(vpn - z.table->base);
     if (pte.none()) {
       ++vpn;

@@ -69,7 +69,8 @@ void MoveFlag(Task& t, Folio& src, Folio& dst, uint32_t flag) {
   if (folio_test_clear(t, src, flag)) folio_set(t, dst, flag);
 }
 
-// Contents, identity and cache places of src go to dst (folio_migrate_mapping, folio_migrate_flags).
+// Contents, identity and cache places of src, whose count is frozen, go to dst (folio_migrate_mapping,
+// folio_migrate_flags).
 void move_to_new_folio(Task& t, Folio& src, Folio& dst) {
   MMDIFF_BUG_ON(!src.locked() || !dst.locked(), "folio moved without its lock");
   for (uint32_t i = 0; i < src.nr_pages(); ++i) set_content(t, dst.page[i], src.page[i].content.get());
@@ -102,10 +103,11 @@ void free_isolated_folio(Task& t, Folio& folio) {
 
 }  // namespace
 
-uint32_t remove_migration_ptes(Task& t, Folio& src, Folio& dst, bool map_zero_pages) {
+uint32_t remove_migration_ptes(Task& t, Folio& src, Folio& dst, AnonVma* anon_vma, bool map_zero_pages) {
+  if (dst.anon() && anon_vma == nullptr) return 0;  // nothing mapped it: no entry was made
   RemoveArg a{t, src, dst, map_zero_pages};
   // Every VMA is visited: migration entries are in no count that could say when all are done.
-  rmap_walk(t, dst, [&a](Vma& vma) {
+  rmap_walk(t, dst, anon_vma, [&a](Vma& vma) {
     PageVmaMappedWalk walk;
     if (!page_vma_mapped_walk_init(&walk, a.dst, vma, true)) return true;
     walk.folio = &a.src;  // whose frames the entries name
@@ -120,11 +122,7 @@ int migrate_folio_unmap(Task& t, Folio& src, uint32_t node, ZoneKind zone, Migra
   if (!folio_trylock(t, src)) return kEAGAIN;
   Folio* dst = folio_alloc(t, src.order, node, zone);
   folio_trylock(t, *dst);
-  *m = Migration{&src, dst, src.test(kFolioMlocked), nullptr};
-  if (src.anon() && src.mapped()) {
-    m->anon_vma = src.anon_vma;
-    get_anon_vma(t, *m->anon_vma);
-  }
+  *m = Migration{&src, dst, src.test(kFolioMlocked), folio_get_anon_vma(t, src)};
   *entries = try_to_migrate(t, src, 0);
   if (!src.mapped()) return 0;
   uint32_t restored = 0;
@@ -135,16 +133,20 @@ int migrate_folio_unmap(Task& t, Folio& src, uint32_t node, ZoneKind zone, Migra
 int migrate_folio_move(Task& t, const Migration& m, uint32_t* entries) {
   Folio& src = *m.src;
   Folio& dst = *m.dst;
-  // The isolation and the caches hold it; whoever else does could see it change under him.
-  if (src.ref_count() != 1 + folio_expected_ref_count(src)) {
+  // The isolation and the caches hold it; whoever else does could see it change under him. At 0 nobody new can
+  // take it (folio_ref_freeze).
+  const auto refs = static_cast<int32_t>(1 + folio_expected_ref_count(src));
+  if (src.mapped() || !src.refcount.compare_exchange(refs, 0)) {
     migrate_folio_abort(t, m, entries);
     return kEAGAIN;
   }
   move_to_new_folio(t, src, dst);
+  src.refcount.set(1);  // the isolation's: those of the caches are dst's now
+  touch_folio(t, src);
   folio_add_lru(t, dst);
   // On the list first, so that the mlocks of the new mappings are counted.
   if (m.was_mlocked) lru_add_drain(t);
-  *entries = remove_migration_ptes(t, src, dst);
+  *entries = remove_migration_ptes(t, src, dst, m.anon_vma);
   if (m.anon_vma != nullptr) put_anon_vma(t, *m.anon_vma);
   folio_unlock(t, dst);
   folio_put(t, dst);
@@ -154,7 +156,7 @@ int migrate_folio_move(Task& t, const Migration& m, uint32_t* entries) {
 }
 
 void migrate_folio_abort(Task& t, const Migration& m, uint32_t* entries) {
-  *entries = remove_migration_ptes(t, *m.src, *m.src);
+  *entries = remove_migration_ptes(t, *m.src, *m.src, m.anon_vma);
   if (m.anon_vma != nullptr) put_anon_vma(t, *m.anon_vma);
   folio_unlock(t, *m.src);
   folio_unlock(t, *m.dst);
@@ -213,10 +215,15 @@ Folio* split_to_migrate(Task& t, Mm& mm, uint32_t vpn, Folio& folio) {
   if (!NeedsSplit(folio) || split_folio(t, folio, &pieces) != 0) return &folio;
   const Pte pte = ptep_get(mm, vpn);
   Folio* wanted = pte.present() ? pfn_folio(t.k, pte.pfn()) : nullptr;
+  Folio* found = nullptr;  // the entry may name another folio by now
   for (Folio* piece : pieces) {
-    if (piece != wanted) folio_putback_lru(t, *piece);
+    if (piece == wanted) {
+      found = piece;
+    } else {
+      folio_putback_lru(t, *piece);
+    }
   }
-  return wanted;
+  return found;
 }
 
 // Isolates what is mapped in [start, end), in order; the number of folios that could not be.

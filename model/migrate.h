@@ -27,7 +27,8 @@ void migrate_folio_abort(Task& t, const Migration& m, uint32_t* entries);
 inline constexpr uint32_t kOwnNode = UINT32_MAX;
 uint32_t migrate_pages(Task& t, std::vector<Folio*>& folios, uint32_t node, ZoneKind zone);
 // Replaces the migration entries for src by mappings of dst; their number.
-uint32_t remove_migration_ptes(Task& t, Folio& src, Folio& dst, bool map_zero_pages = false);
+// `anon_vma` is what folio_get_anon_vma gave before they were made.
+uint32_t remove_migration_ptes(Task& t, Folio& src, Folio& dst, AnonVma* anon_vma, bool map_zero_pages = false);
 
 MMDIFF_MODEL_END
 

@@ -94,7 +94,8 @@ void change_protection(Task& t, MmuGather& tlb, Vma& vma, uint32_t start, uint32
   while (start < end) {
     const uint32_t stop = std::min(end, (start | (size - 1)) + 1);
     c.table = pmd_lookup(*vma.mm, start);
-    if (c.table != nullptr && c.table->used != 0) change_pte_range(c, start, stop);
+    // As in copy_page_range: `used` is only certain under the lock.
+    if (c.table != nullptr && (kThreaded || c.table->used.get() != 0)) change_pte_range(c, start, stop);
     start = stop;
   }
 }

@@ -172,6 +172,8 @@ Folio* folio_carve(Task& t, Folio& from, uint32_t pfn, uint32_t order) {
     piece = t.k.folios.Alloc();
     InitFolio(t, *piece, page, order, from.node, from.zone);
     piece->refcount.set(0);
+    // Who finds the piece through an entry for migration asks what kind of folio it is.
+    piece->flags.reset(from.flags.get() & (kFolioAnon | kFolioSwapBacked));
   }
   for (uint32_t i = 0; i < 1u << order; ++i) {
     page[i].folio = piece;
@@ -209,8 +211,9 @@ uint32_t folio_expected_ref_count(const Folio& folio) {
 }
 
 bool folio_maybe_dma_pinned(const Folio& folio) {
-  if (folio.large()) return folio.pincount.get() > 0;
-  return folio.ref_count() >= kGupPinBias;
+  // Who cleared an entry before sees the pin of a lockless walk that found it, or the walk sees it cleared.
+  if (folio.large()) return folio.pincount.get_ordered() > 0;
+  return static_cast<uint32_t>(folio.refcount.get_ordered()) >= kGupPinBias;
 }
 
 MMDIFF_MODEL_END

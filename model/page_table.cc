@@ -16,7 +16,7 @@ PageTable* pte_alloc(Task& t, Mm& mm, uint32_t vpn) {
   }
   table->mm = &mm;
   table->base = index << mm.table_shift;
-  table->used = 0;
+  table->used.set(0);
   if (!mm.pgd[index].compare_exchange(nullptr, table)) {  // another fault was quicker
     table->mm = nullptr;
     t.k.page_tables.Free(table);
@@ -39,7 +39,7 @@ void free_pgtables(Task& t, Mm& mm, uint32_t floor, uint32_t ceiling) {
   for (uint32_t index = (floor + size - 1) >> mm.table_shift; index < ceiling >> mm.table_shift; ++index) {
     PageTable* table = mm.pgd[index].get();
     if (table == nullptr) continue;
-    MMDIFF_BUG_ON(table->used != 0, "page table freed while it has entries");
+    MMDIFF_BUG_ON(table->used.get() != 0, "page table freed while it has entries");
     mm.pgd[index].set(nullptr);
     table->mm = nullptr;
     t.k.page_tables.Free(table);

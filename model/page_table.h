@@ -52,7 +52,7 @@ struct PageTable {
   sync::Mutex<sync::Rank::kPageTable> lock;
   Mm* mm = nullptr;  // nullptr: in the pool
   uint32_t base = 0;  // vpn of entry 0
-  uint32_t used = 0;  // entries that are not none
+  sync::Counter<uint32_t> used;  // entries that are not none
   uint32_t capacity = 0;  // of the arrays
   std::unique_ptr<sync::Counter<uint64_t>[]> entries;  // World::table of them; none while in the pool
   // For the digest: the hash it holds for each entry, and which entries changed.

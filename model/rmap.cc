@@ -52,21 +52,26 @@ void page_vma_mapped_walk_done(PageVmaMappedWalk* walk) {
   walk->vpn = walk->end;
 }
 
-void rmap_walk(Task& t, Folio& folio, const std::function<bool(Vma&)>& rmap_one) {
+void rmap_walk(Task& t, Folio& folio, AnonVma* held, const std::function<bool(Vma&)>& rmap_one) {
   t.k.cost.rmap_walks.add(1);
   const uint32_t first = folio.index;
   const uint32_t last = folio.index + folio.nr_pages() - 1;
   if (folio.anon()) {
-    AnonVma& anon_vma = *folio.anon_vma;
-    sync::SharedGuard guard(anon_vma.root->lock);
+    // Until its root is locked the anon_vma may go and its object may serve another. A folio that is locked and
+    // still mapped then was so all the time, and what maps it is chained to the anon_vma.
+    AnonVma& anon_vma = held != nullptr ? *held : *folio.anon_vma;
+    AnonVma* const root = anon_vma.root;
+    sync::SharedGuard guard(root->lock);
+    if (held == nullptr && !folio.mapped()) return;
     anon_vma.chains.ForEach(first, last, [&](AnonVmaChain* chain) {
       t.k.cost.vmas_walked.add(1);
       sync::SyncPoint("rmap_walk");
       return rmap_one(*chain->vma);
     });
   } else if (folio.file != nullptr) {
-    sync::SharedGuard guard(folio.file->i_mmap_lock);
-    folio.file->i_mmap.ForEach(first, last, [&](Vma* vma) {
+    FileObject& file = *folio.file;
+    sync::SharedGuard guard(file.i_mmap_lock);
+    file.i_mmap.ForEach(first, last, [&](Vma* vma) {
       t.k.cost.vmas_walked.add(1);
       sync::SyncPoint("rmap_walk");
       return rmap_one(*vma);
@@ -76,7 +81,6 @@ void rmap_walk(Task& t, Folio& folio, const std::function<bool(Vma&)>& rmap_one)
 
 namespace {
 
-inline constexpr uint32_t kMaxVisit = 512;  // what the choice record holds
 
 // Entries from the walk's own that lie in its VMA, its table and one choice record.
 uint32_t RoomInTable(const Task& t, const PageVmaMappedWalk& walk) {
@@ -173,7 +177,7 @@ void FlushUnmapped(Task& t, Mm& mm, Pte old, uint32_t vpn, uint32_t nr, uint32_t
 // A discarded lazyfree batch, its entries cleared and counts still held: true if the pages may go.
 bool MayDiscard(Task& t, Folio& folio) {
   // References before dirty: a GUP user may dirty the page and then drop his reference.
-  const uint32_t refs = folio.ref_count();
+  const auto refs = static_cast<uint32_t>(folio.refcount.get_ordered());
   const uint32_t maps = static_cast<uint32_t>(folio.mapcount());
   if (folio.test(kFolioDirty)) {
     // Written since MADV_FREE: it is worth keeping after all.
@@ -268,14 +272,14 @@ bool try_to_unmap_one(UnmapArg& a, Vma& vma) {
 FolioReferenced folio_referenced(Task& t, Folio& folio) {
   ReferencedArg a{t, folio, folio.mapcount(), {}};
   if (a.mapcount == 0) return a.result;
-  rmap_walk(t, folio, [&a](Vma& vma) { return folio_referenced_one(a, vma); });
+  rmap_walk(t, folio, nullptr, [&a](Vma& vma) { return folio_referenced_one(a, vma); });
   return a.result;
 }
 
 uint32_t try_to_unmap(Task& t, Folio& folio, uint32_t ttu_flags) {
   UnmapArg a{t, folio, ttu_flags};
   if (!folio.mapped()) return 0;
-  rmap_walk(t, folio, [&a](Vma& vma) {
+  rmap_walk(t, folio, nullptr, [&a](Vma& vma) {
     if (!try_to_unmap_one(a, vma)) return false;
     return !(a.t.k.on.unmap_walk_done && !a.folio.mapped());
   });

@@ -79,8 +79,9 @@ void anon_vma_prepare(Task& t, Vma& vma);
 void anon_vma_clone(Task& t, Vma& dst, Vma& src);
 void anon_vma_fork(Task& t, Vma& child, Vma& parent);
 void unlink_anon_vmas(Task& t, Vma& vma);
-// Keeps an anon_vma while the folios that point to it are not mapped (migration).
-void get_anon_vma(Task& t, AnonVma& anon_vma);
+// Keeps the anon_vma of a locked folio while nothing maps the folio (migration, split); nullptr, and nothing to
+// be put, if it is not anonymous or not mapped now.
+AnonVma* folio_get_anon_vma(Task& t, Folio& folio);
 void put_anon_vma(Task& t, AnonVma& anon_vma);
 
 // Finds the entries of one VMA that map (or, with `migration`, are migration entries for) pages of a
@@ -102,8 +103,9 @@ bool page_vma_mapped_walk(Task& t, PageVmaMappedWalk* walk);
 void page_vma_mapped_walk_done(PageVmaMappedWalk* walk);
 
 // Calls rmap_one(Vma&) for each VMA that may map the folio, until it returns false. The folio is locked,
-// or (migration, split) known not to change. Takes the rmap lock for read.
-void rmap_walk(Task& t, Folio& folio, const std::function<bool(Vma&)>& rmap_one);
+// or (migration, split) known not to change. Takes the rmap lock for read. An anonymous folio that is not mapped
+// is walked only by who holds its anon_vma (folio_get_anon_vma): nothing else keeps that.
+void rmap_walk(Task& t, Folio& folio, AnonVma* held, const std::function<bool(Vma&)>& rmap_one);
 
 struct FolioReferenced {
   uint32_t referenced = 0;  // VMAs through which it was used

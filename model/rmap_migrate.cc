@@ -63,7 +63,7 @@ bool try_to_migrate_one(MigrateArg& a, Vma& vma) {
 uint32_t try_to_migrate(Task& t, Folio& folio, uint32_t ttu_flags) {
   MigrateArg a{t, folio, ttu_flags};
   if (!folio.mapped()) return 0;
-  rmap_walk(t, folio, [&a](Vma& vma) {
+  rmap_walk(t, folio, nullptr, [&a](Vma& vma) {
     if (!try_to_migrate_one(a, vma)) return false;
     // Migration entries are no mappings, so the count says when all are replaced.
     return !(a.t.k.on.unmap_walk_done && !a.folio.mapped());

@@ -114,28 +114,37 @@ void swap_free(Task& t, uint32_t slot, uint32_t nr, bool and_cache) {
   }
 }
 
-uint32_t swap_count(const Kernel& k, uint32_t slot) { return k.swap_map[slot].count; }
-
-Folio* swap_cache_get_folio(const Kernel& k, uint32_t slot) { return k.swap_map[slot].cached; }
+Folio* swap_cache_get_folio(Task& t, uint32_t slot) {
+  sync::Guard guard(t.k.swap_lock);
+  Folio* folio = t.k.swap_map[slot].cached;
+  return folio != nullptr && folio_try_get(t, *folio) ? folio : nullptr;
+}
 
 Folio* swap_cache_read(Task& t, uint32_t slot) {
   Folio* folio = folio_alloc(t, 0, t.node, ZoneKind::kMovable);
+  bool added = false;
   {
     sync::Guard guard(t.k.swap_lock);
     SwapSlot& s = t.k.swap_map[slot];
-    MMDIFF_BUG_ON(s.cached != nullptr || s.count == 0, "swap-in of a slot that is cached or free");
-    set_content(t, *folio->page, s.content);
-    s.cached = folio;
-    folio->swap_slot = slot;
-    touch_slot(t, s);
+    if (s.cached == nullptr && s.count != 0) {
+      set_content(t, *folio->page, s.content);
+      folio->swap_slot = slot;
+      folio_get(t, *folio);
+      folio_set(t, *folio, kFolioSwapBacked | kFolioSwapCache);
+      s.cached = folio;
+      touch_slot(t, s);
+      added = true;
+    }
   }
-  folio_get(t, *folio);
-  folio_set(t, *folio, kFolioSwapBacked | kFolioSwapCache);
+  if (!added) {  // another thread has read it, or the entry is gone
+    folio_put(t, *folio);
+    return nullptr;
+  }
   folio_add_lru(t, *folio);
   return folio;
 }
 
-void delete_from_swap_cache(Task& t, Folio& folio) {
+void swap_cache_del_folio(Task& t, Folio& folio) {
   const uint32_t nr = folio.nr_pages();
   {
     sync::Guard guard(t.k.swap_lock);
@@ -149,7 +158,11 @@ void delete_from_swap_cache(Task& t, Folio& folio) {
     folio.swap_slot = kNoSlot;
   }
   folio_clear(t, folio, kFolioSwapCache);
-  folio_put(t, folio, static_cast<int32_t>(nr));
+}
+
+void delete_from_swap_cache(Task& t, Folio& folio) {
+  swap_cache_del_folio(t, folio);
+  folio_put(t, folio, static_cast<int32_t>(folio.nr_pages()));
 }
 
 bool folio_free_swap(Task& t, Folio& folio) {
@@ -172,6 +185,7 @@ void free_swap_cache(Task& t, Folio& folio) {
 
 void swap_cache_replace(Task& t, Folio& src, Folio& dst) {
   const uint32_t nr = src.nr_pages();
+  folio_get(t, dst, static_cast<int32_t>(nr));
   {
     sync::Guard guard(t.k.swap_lock);
     for (uint32_t i = 0; i < nr; ++i) {
@@ -182,10 +196,8 @@ void swap_cache_replace(Task& t, Folio& src, Folio& dst) {
     dst.swap_slot = src.swap_slot;
     src.swap_slot = kNoSlot;
   }
-  folio_get(t, dst, static_cast<int32_t>(nr));
   folio_set(t, dst, kFolioSwapCache);
   folio_clear(t, src, kFolioSwapCache);
-  folio_put(t, src, static_cast<int32_t>(nr));
 }
 
 OpResult Model::swap_add(const args::swap_add& a, OpContext& ctx) {

@@ -6,7 +6,7 @@
 // which it takes locks. Nothing here allocates. Sequential cost: none in release builds.
 //
 // The order of locks (a thread takes them downwards, never upwards):
-//   mmap_lock             Mm::mmap_lock, one an mm; two only at fork (parent, then the new child)
+//   mmap_lock             Mm::mmap_lock, one an mm; never two (nobody knows the child of a fork yet)
 //   folio lock            kFolioLocked; trylock only, so it cannot deadlock and has no rank
 //   anon_vma prepare lock Mm::prepare_lock, while a VMA gets its anon_vma
 //   i_mmap_rwsem          FileObject::i_mmap_lock
@@ -30,6 +30,7 @@
 #include <atomic>
 #include <mutex>
 #include <shared_mutex>
+#include <thread>
 #endif
 
 // Everything of the model lives in mmdiff::model, in an inline namespace that names the build, so that
@@ -86,6 +87,9 @@ class Counter {
   Counter& operator=(const Counter& o) { set(o.get()); return *this; }
   T get() const { return v_.load(std::memory_order_acquire); }
   void set(T v) { v_.store(v, std::memory_order_release); }
+  // A read that is ordered with other threads' add and sub like one of them: what this thread stored before
+  // it is seen by who changes the counter after it.
+  T get_ordered() const { return v_.fetch_add(T{}, std::memory_order_acq_rel); }
   T add(T d) { return static_cast<T>(v_.fetch_add(d, std::memory_order_acq_rel) + d); }  // new value
   T sub(T d) { return static_cast<T>(v_.fetch_sub(d, std::memory_order_acq_rel) - d); }
   T fetch_or(T m) { return v_.fetch_or(m, std::memory_order_acq_rel); }    // old value
@@ -95,6 +99,7 @@ class Counter {
   }
 #else
   T get() const { return v_; }
+  T get_ordered() const { return v_; }
   void set(T v) { v_ = v; }
   T add(T d) { return v_ = static_cast<T>(v_ + d); }
   T sub(T d) { return v_ = static_cast<T>(v_ - d); }
@@ -118,7 +123,7 @@ class Counter {
 
  private:
 #ifdef MMDIFF_MODEL_THREADED
-  std::atomic<T> v_;
+  mutable std::atomic<T> v_;  // get_ordered writes what it reads
 #else
   T v_;
 #endif
@@ -139,9 +144,36 @@ class Ptr {
  private:
   std::atomic<T*> p_;
 };
+// The same for a word.
+class Word {
+ public:
+  Word(uint32_t v = 0) : v_(v) {}
+  Word(const Word& o) : v_(static_cast<uint32_t>(o)) {}
+  Word& operator=(uint32_t v) { v_.store(v, std::memory_order_release); return *this; }
+  Word& operator=(const Word& o) { return *this = static_cast<uint32_t>(o); }
+  Word& operator&=(uint32_t v) { v_.fetch_and(v); return *this; }
+  operator uint32_t() const { return v_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<uint32_t> v_;
+};
+// And for a truth value.
+class Flag {
+ public:
+  Flag(bool v = false) : v_(v) {}
+  Flag(const Flag& o) : v_(static_cast<bool>(o)) {}
+  Flag& operator=(bool v) { v_.store(v, std::memory_order_release); return *this; }
+  Flag& operator=(const Flag& o) { return *this = static_cast<bool>(o); }
+  operator bool() const { return v_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<bool> v_;
+};
 #else
 template <typename T>
 using Ptr = T*;
+using Word = uint32_t;
+using Flag = bool;
 #endif
 
 // 32 flag bits.
@@ -165,7 +197,12 @@ class Mutex {
  public:
 #ifdef MMDIFF_MODEL_THREADED
   void lock() { RankTaken(R, false); m_.lock(); }
-  void lock_nested() { RankTaken(R, true); m_.lock(); }
+  // The caller knows that nobody takes the two the other way round at once. By trying, so that TSan, which
+  // knows locks by address and not by what they guard just now, does not see a cycle.
+  void lock_nested() {
+    RankTaken(R, true);
+    while (!m_.try_lock()) std::this_thread::yield();
+  }
   void unlock() { m_.unlock(); RankDropped(R); }
 
  private:
@@ -198,7 +235,6 @@ class SharedMutex {
  public:
 #ifdef MMDIFF_MODEL_THREADED
   void lock() { RankTaken(R, false); m_.lock(); }
-  void lock_nested() { RankTaken(R, true); m_.lock(); }
   void unlock() { m_.unlock(); RankDropped(R); }
   void lock_shared() { RankTaken(R, false); m_.lock_shared(); }
   void unlock_shared() { m_.unlock_shared(); RankDropped(R); }
@@ -212,7 +248,6 @@ class SharedMutex {
     held_ = -1;
 #endif
   }
-  void lock_nested() { lock(); }
   void unlock() {
 #ifndef NDEBUG
     MMDIFF_BUG_ON(held_ != -1, "unlock of a lock that is not held for write");

@@ -201,8 +201,10 @@ void try_to_unmap_flush(Task& t) {
       sync::Guard guard(t.k.ubc_lock);
       if (t.k.ubc_mms.empty()) return;
       mm = t.k.ubc_mms.front();
+      mm->users.add(1);  // alive while it is on the list
     }
     flush_tlb_mm(t, *mm);
+    t.k.mmput(*mm);
   }
 }
 

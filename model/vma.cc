@@ -133,7 +133,8 @@ void Unlink(Task& t, Vma& vma) {
   t.k.vmas.Free(&vma);
 }
 
-// Merges [start, end) of `vma` into prev, and next into it too if given.
+// Merges [start, end) of `vma` into prev, and next into it too if given. The survivor grows before the others
+// go, so that a walk of the rmap finds each entry at any time.
 Vma* MergeIntoPrev(Task& t, Mm& mm, size_t pos, uint32_t end, bool with_next) {
   Vma& prev = *mm.vmas[pos - 1];
   Vma& vma = *mm.vmas[pos];
@@ -141,14 +142,13 @@ Vma* MergeIntoPrev(Task& t, Mm& mm, size_t pos, uint32_t end, bool with_next) {
   if (with_next) {
     Vma& next = *mm.vmas[pos + 1];
     InheritAnonVma(t, prev, next);
-    const uint32_t last = next.end;
+    Adjust(t, prev, prev.start, next.end, prev.pgoff);
     remove_vmas(t, mm, pos, pos + 2);
-    Adjust(t, prev, prev.start, last, prev.pgoff);
     return &prev;
   }
   if (end == vma.end) {
-    remove_vmas(t, mm, pos, pos + 1);
     Adjust(t, prev, prev.start, end, prev.pgoff);
+    remove_vmas(t, mm, pos, pos + 1);
     return &prev;
   }
   RmapChange change(prev, &vma, prev.anon_vma);
@@ -164,8 +164,8 @@ Vma* MergeIntoNext(Task& t, Mm& mm, size_t pos, uint32_t start) {
   InheritAnonVma(t, next, vma);
   const uint32_t pgoff = vma.pgoff_of(start);
   if (start == vma.start) {
-    remove_vmas(t, mm, pos, pos + 1);
     Adjust(t, next, start, next.end, pgoff);
+    remove_vmas(t, mm, pos, pos + 1);
     return &next;
   }
   RmapChange change(next, &vma, next.anon_vma);
@@ -247,9 +247,9 @@ Vma* vma_map(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t flags, File
     if (next != nullptr) {
       InheritAnonVma(t, *prev, *next);
       last = next->end;
-      remove_vmas(t, mm, pos, pos + 1);
     }
     Adjust(t, *prev, prev->start, last, prev->pgoff);
+    if (next != nullptr) remove_vmas(t, mm, pos, pos + 1);
     return prev;
   }
   if (next != nullptr) {

@@ -15,7 +15,7 @@ MMDIFF_MODEL_BEGIN
 struct Vma {
   Mm* mm = nullptr;  // nullptr: in the pool
   uint32_t start = 0, end = 0;
-  uint32_t flags = 0;  // VmaFlags
+  sync::Word flags = 0;  // VmaFlags; rmap walks read it while mmap_lock's holder changes it
   uint32_t pgoff = 0;
   FileObject* file = nullptr;
   sync::Ptr<AnonVma> anon_vma = nullptr;

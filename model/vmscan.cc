@@ -76,10 +76,8 @@ References folio_check_references(Task& t, Folio& folio) {
 
 // Splits a locked folio of the list; it stays locked as its own first piece, the others are *pieces.
 bool SplitLocked(Task& t, Folio& folio, std::vector<Folio*>* pieces) {
-  folio_unlock(t, folio);
-  const bool split = split_folio(t, folio, pieces) == 0;
+  const bool split = split_locked_folio(t, folio, pieces) == 0;
   if (split) pieces->erase(pieces->begin());
-  folio_trylock(t, folio);
   return split;
 }
 
@@ -120,21 +118,36 @@ Fate ShrinkLocked(Task& t, Folio& folio, bool ignore_references, std::vector<Fol
 
 }  // namespace
 
+namespace {
+
+// Takes a folio without references out of its cache; false if its contents would be lost.
+bool DropFromCache(Task& t, Folio& folio) {
+  if (folio.swapcache()) {
+    if (folio.test(kFolioDirty)) folio_write_swap(t, folio);
+    swap_cache_del_folio(t, folio);
+    return true;
+  }
+  if (folio.anon()) return !folio.swapbacked();
+  if (folio.test(kFolioDirty) || folio.file == nullptr) return false;  // truncated: putback frees it
+  page_cache_delete(t, folio);
+  return true;
+}
+
+}  // namespace
+
 int remove_mapping(Task& t, Folio& folio) {
   MMDIFF_BUG_ON(!folio.locked(), "folio removed without its lock");
   if (folio.mapped()) return kEBUSY;
   try_to_unmap_flush(t);  // no TLB may reach a page that is written or freed
   if (folio_maybe_dma_pinned(folio)) return kEBUSY;
-  if (folio.ref_count() != 1 + folio_expected_ref_count(folio)) return kEBUSY;
-  if (folio.swapcache()) {
-    if (folio.test(kFolioDirty)) folio_write_swap(t, folio);
-    delete_from_swap_cache(t, folio);
-  } else if (folio.anon()) {
-    if (folio.swapbacked()) return kEBUSY;
-  } else {
-    if (folio.test(kFolioDirty) || folio.file == nullptr) return kEBUSY;  // truncated: putback frees it
-    filemap_remove_folio(t, folio);
+  // At 0 nobody new can take it (folio_ref_freeze).
+  const auto refs = static_cast<int32_t>(1 + folio_expected_ref_count(folio));
+  if (!folio.refcount.compare_exchange(refs, 0)) return kEBUSY;
+  if (!DropFromCache(t, folio)) {
+    folio.refcount.set(refs);
+    return kEBUSY;
   }
+  folio.refcount.set(1);  // the isolation's
   mod_isolated(t, folio, -1);
   folio_unlock(t, folio);
   folio_put(t, folio);
@@ -277,6 +290,7 @@ OpResult Model::putback(const args::putback& a, OpContext& ctx) {
     return r;
   }
   Task t(k_, ctx, k_.world.nodes);
+  try_to_unmap_flush(t);  // who put a flush off makes it before he lets the folio go
   folio_putback_lru(t, **iso);
   k_.isos.Spend(a.iso);
   return r;

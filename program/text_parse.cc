@@ -191,7 +191,7 @@ class Parser {
       std::vector<std::string_view> known;
       for (const OpDesc& d : AllOps()) known.push_back(d.name);
       return Error(word, "unknown operation", DidYouMean(word, known),
-                   "; `mmdiff list operations` shows all");
+                   "; `mmdiff list ops` shows all");
     }
     Op op;
     op.code = desc->code;

@@ -108,8 +108,7 @@ struct Golden {
 TEST(Text, ErrorsSayWhereWhatAndHow) {
   const Golden goldens[] = {
       {"m0 = mm\nwirte m0 0x40 1\n",
-       "4:1: 'wirte': unknown operation; did you mean 'write'?; `mmdiff list operations` shows "
-       "all"},
+       "4:1: 'wirte': unknown operation; did you mean 'write'?; `mmdiff list ops` shows all"},
       {"write m0 0x40 1\n",
        "3:7: 'm0': this handle is not bound before this line; bind it with mm or fork; none is "
        "bound "

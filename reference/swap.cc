@@ -112,6 +112,7 @@ OpResult Engine::isolate(const args::isolate& a, OpContext& ctx) {
 OpResult Engine::putback(const args::putback& a, OpContext& ctx) {
   Iso* iso = FindIso(a.iso);
   if (iso == nullptr) return OpResult{.err = EBADF};
+  FlushBatched();  // whoever put off a flush makes it before letting the folio go
   iso->open = false;
   Putback(iso->folio, ctx);
   return Done(OpResult{}, ctx);
