@@ -42,8 +42,7 @@ int Main(int argc, char** argv) {
   Report report(TakeFlag(&argc, argv, "jsonl", ""));
   // Defaults go first, so that the command line can say otherwise.
   std::string defaults[] = {"--benchmark_repetitions=9", "--benchmark_min_time=0.1",
-                            "--benchmark_enable_random_interleaving=true",
-                            "--benchmark_display_aggregates_only=true"};
+                            "--benchmark_enable_random_interleaving=true"};
   std::vector<char*> args = {argv[0]};
   for (std::string& flag : defaults) args.push_back(flag.data());
   args.insert(args.end(), argv + 1, argv + argc);

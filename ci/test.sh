@@ -38,7 +38,7 @@ for lane in $lanes; do
     asan | ubsan) make "$lane" mmdiff-fuzz ;;
     tsan)
       need_tests tsan
-      make tsan mmdiff-fuzz model_test
+      make tsan mmdiff-fuzz model_test mmdiff-threads threaded_test mmdiff-canary-split-count mmdiff-canary-no-lock
       ;;
     *) die "MMDIFF_TEST_LANES: there is no lane $lane" ;;
   esac
@@ -51,7 +51,7 @@ mkdir -p "$build/all"
   for lane in $lanes; do
     case $lane in
       fuzz) echo "subdirs(\"$build/fuzz/targets\")" ;;
-      tsan) echo "subdirs(\"$build/tsan/model\")" ;;
+      tsan) printf 'subdirs("%s/tsan/model")\nsubdirs("%s/tsan/targets/threaded")\n' "$build" "$build" ;;
     esac
   done
 } >"$build/all/CTestTestfile.cmake"

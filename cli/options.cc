@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "CLI/CLI.hpp"
@@ -10,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "program/nearest_word.h"
 #include "targets/build_info.h"
 
 namespace mmdiff {
@@ -36,7 +38,18 @@ void Add(CLI::App* app, const std::string& name, const std::string& doc, std::st
   app->add_option(name, *value, doc)->capture_default_str();
 }
 void Add(CLI::App* app, const std::string& name, const std::string& doc, uint64_t* value) {
-  app->add_option(name, *value, doc)->capture_default_str();
+  // Parsed here: CLI11 takes -1 for a large number.
+  app->add_option_function<std::string>(
+         name,
+         [value, name](const std::string& text) {
+           if (!absl::SimpleAtoi(text, value)) {
+             throw CLI::ValidationError(name,
+                                        absl::StrCat("'", text, "' is no whole number from 0 up"));
+           }
+         },
+         doc)
+      ->type_name("NUMBER")
+      ->default_str(Shown(*value));
 }
 void Add(CLI::App* app, const std::string& name, const std::string& doc, bool* value) {
   app->add_flag(name, *value, doc);
@@ -109,8 +122,25 @@ absl::StatusOr<double> ParseSeconds(const std::string& text) {
   return value * scale;
 }
 
+// An error for the first word if it is no verb; CLI11 would only say that one is missing.
+std::string UnknownVerb(int argc, const char* const* argv) {
+  if (argc < 2 || argv[1][0] == '-') return "";
+  std::vector<std::string_view> names;
+  for (const VerbInfo& verb : AllVerbs()) {
+    if (std::string_view(argv[1]) == verb.name) return "";
+    names.emplace_back(verb.name);
+  }
+  return absl::StrCat("mmdiff: there is no verb '", argv[1], "'", DidYouMean(argv[1], names),
+                      "\nmmdiff --help prints all.\n");
+}
+
 ParsedCommandLine ParseCommandLine(int argc, const char* const* argv) {
   ParsedCommandLine parsed;
+  if (std::string unknown = UnknownVerb(argc, argv); !unknown.empty()) {
+    parsed.text = std::move(unknown);
+    parsed.exit = Exit::kUsage;
+    return parsed;
+  }
   Options& options = parsed.options;
   CLI::App app{"mmdiff: runs page-table code in lockstep and finds where implementations differ.",
                "mmdiff"};

@@ -37,13 +37,21 @@ Json RunOne(Lockstep& lockstep, const NamedProgram& named, const Options& option
   Trace trace(options.flag_trace);
   if (options.flag_trace) run.observer = &trace;
   RunResult result;
+  const std::array<uint64_t, kChoiceKinds> before = lockstep.ChoiceUses();
   const RunOutcome outcome = lockstep.Run(named.program, run, &result);
+  const std::array<uint64_t, kChoiceKinds> after = lockstep.ChoiceUses();
   Json json;
   json["program"] = named.name;
   json["outcome"] = RunOutcomeName(outcome);
   json["operations"] = result.ops_run;
   json["effective"] = result.ops_with_effect;
   json["unsupported"] = result.ops_unsupported;
+  Json& choices = json["choices"] = Json::object();
+  for (size_t kind = 0; kind < kChoiceKinds; ++kind) {
+    if (after[kind] != before[kind]) {
+      choices[ChoiceName(static_cast<ChoiceKind>(kind))] = after[kind] - before[kind];
+    }
+  }
   if (outcome != RunOutcome::ok) {
     json["message"] = result.message;
     json["op_index"] = result.op_index;

@@ -80,6 +80,14 @@ struct Lockstep::Side {
   ChoiceLog log;
 };
 
+std::array<uint64_t, kChoiceKinds> Lockstep::ChoiceUses() const {
+  std::array<uint64_t, kChoiceKinds> uses{};
+  for (const auto& side : sides_) {
+    for (size_t kind = 0; kind < kChoiceKinds; ++kind) uses[kind] += side->log.used()[kind];
+  }
+  return uses;
+}
+
 Lockstep::Lockstep(Contestants contestants) : counters_(std::make_unique<LockstepCounters>()) {
   for (size_t i = 0; i < contestants.leaders.size(); ++i) {
     auto side = std::make_unique<Side>();

@@ -161,6 +161,8 @@ class Lockstep {
   bool skipped(size_t i) const;  // left out of the comparison since an unsupported operation
 
   const LockstepCounters& counters() const { return *counters_; }
+  // How often the references followed each kind of choice, over all runs.
+  std::array<uint64_t, kChoiceKinds> ChoiceUses() const;
   void ResetCounters();
 
  private:

@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "program/generate.h"
 
 namespace mmdiff {
 namespace {
@@ -63,6 +64,29 @@ TEST(MakeImplementation, EverySwitchOfTheModelCanBeTurnedOff) {
     for (size_t j = 0; j < now.size(); ++j) {
       EXPECT_EQ(now[j].on, i == j ? false : switches[j].on) << now[j].name;
     }
+  }
+}
+
+// Each switch off is still lawful, and each choice is one that some program takes: else it had no business to be
+// there.
+TEST(MakeAll, SwitchesOffAgreeWithTheReferenceAndTakeEveryChoice) {
+  auto model = MakeImplementation("model");
+  ASSERT_TRUE(model.ok());
+  std::array<uint64_t, kChoiceKinds> uses{};
+  for (const SwitchInfo& s : (*model)->info().switches) {
+    auto all = MakeAll("reference,model:-" + s.name);
+    ASSERT_TRUE(all.ok()) << all.status();
+    Lockstep lockstep(*std::move(all));
+    RunResult result;
+    for (uint64_t seed = 1; seed <= 400; ++seed) {
+      ASSERT_EQ(lockstep.Run(Generate(seed, GenerateOptions{}), RunOptions{}, &result), RunOutcome::ok)
+          << "-" << s.name << ", seed " << seed << ": " << result.message;
+    }
+    const auto now = lockstep.ChoiceUses();
+    for (size_t kind = 0; kind < kChoiceKinds; ++kind) uses[kind] += now[kind];
+  }
+  for (size_t kind = 0; kind < kChoiceKinds; ++kind) {
+    EXPECT_GT(uses[kind], 0u) << ChoiceName(static_cast<ChoiceKind>(kind)) << " is never taken";
   }
 }
 

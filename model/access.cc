@@ -1,5 +1,5 @@
-// Operations that touch pages: read, write, unshare, and those that take pages and translations away:
-// dontneed, zap_begin, zap_finish, flush, flush_batched; and check, which does nothing here.
+// Operations that touch pages: read, write, unshare, and those that take pages and translations
+// away: dontneed, zap_begin, zap_finish, flush, flush_batched; and check, which does nothing here.
 #include <algorithm>
 
 #include "model/kernel.h"
@@ -25,7 +25,8 @@ int AccessPage(Task& t, Mm& mm, uint32_t vpn, bool write, uint64_t* value) {
 
 }  // namespace
 
-OpResult Model::Access(OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool write) {
+OpResult Model::Access(OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_t npages,
+                       bool write) {
   Task t(k_, ctx, k_.world.nodes);
   MmRef mm = k_.FindMm(mm_handle);
   if (!mm) return OpResult{.err = kESRCH};
@@ -43,8 +44,12 @@ OpResult Model::Access(OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_
   return r;
 }
 
-OpResult Model::read(const args::read& a, OpContext& ctx) { return Access(ctx, a.mm, a.vpn, a.npages, false); }
-OpResult Model::write(const args::write& a, OpContext& ctx) { return Access(ctx, a.mm, a.vpn, a.npages, true); }
+OpResult Model::read(const args::read& a, OpContext& ctx) {
+  return Access(ctx, a.mm, a.vpn, a.npages, false);
+}
+OpResult Model::write(const args::write& a, OpContext& ctx) {
+  return Access(ctx, a.mm, a.vpn, a.npages, true);
+}
 
 OpResult Model::unshare(const args::unshare& a, OpContext& ctx) {
   Task t(k_, ctx, k_.world.nodes);
@@ -66,7 +71,8 @@ OpResult Model::unshare(const args::unshare& a, OpContext& ctx) {
   return r;
 }
 
-int Model::ZapRange(Task& t, Mm& mm, uint32_t start, uint32_t end, MmuGather& tlb, uint32_t* value) {
+int Model::ZapRange(Task& t, Mm& mm, uint32_t start, uint32_t end, MmuGather& tlb,
+                    uint32_t* value) {
   return madvise_walk_vmas(mm, start, end, [&](Vma& vma, uint32_t from, uint32_t to) -> int {
     if (vma.has(kVmLocked)) return kEINVAL;
     flush_tlb_batched_pending(t, mm);

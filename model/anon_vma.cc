@@ -1,5 +1,5 @@
-// The life of anon_vmas: attached at the first anonymous page, cloned at splits and merges, forked, dropped
-// with the last VMA that is chained to them. The first half of the kernel's rmap.c.
+// The life of anon_vmas: attached at the first anonymous page, cloned at splits and merges, forked,
+// dropped with the last VMA that is chained to them. The first half of the kernel's rmap.c.
 #include "model/kernel.h"
 
 MMDIFF_MODEL_BEGIN
@@ -50,7 +50,8 @@ AnonVma* Singular(const Vma& vma) {
   return a != nullptr && vma.anon_vma_chain.size() == 1 ? a : nullptr;
 }
 
-// A neighbour's anon_vma, so that the two VMAs can merge later: the next one's, then the previous one's.
+// A neighbour's anon_vma, so that the two VMAs can merge later: the next one's, then the previous
+// one's.
 AnonVma* FindMergeable(const Vma& vma) {
   const Mm& mm = *vma.mm;
   size_t pos = 0;
@@ -96,7 +97,8 @@ void anon_vma_fork(Task& t, Vma& child, Vma& parent) {
   AnonVma* own = nullptr;
   for (AnonVmaChain* avc : parent.anon_vma_chain) {
     AnonVma& a = *avc->anon_vma;
-    // An ancestor whose own VMAs are gone is used again, so that a line of forks does not grow without end.
+    // An ancestor whose own VMAs are gone is used again, so that a line of forks does not grow
+    // without end.
     if (own == nullptr && a.parent != &a && a.num_active_vmas == 0 && a.num_children <= 1) own = &a;
     Link(t, child, a);
   }

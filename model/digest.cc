@@ -1,4 +1,5 @@
-// The facts of the state as records of state/state.h, the snapshot made of them and the digest kept of them.
+// The facts of the state as records of state/state.h, the snapshot made of them and the digest kept
+// of them.
 #include <cstring>
 
 #include "model/kernel.h"
@@ -8,7 +9,9 @@ MMDIFF_MODEL_BEGIN
 namespace {
 
 MmState MmFact(const Mm& mm) {
-  const auto rss = [&](MmCounter c) { return static_cast<uint32_t>(mm.rss[static_cast<size_t>(c)].get()); };
+  const auto rss = [&](MmCounter c) {
+    return static_cast<uint32_t>(mm.rss[static_cast<size_t>(c)].get());
+  };
   MmState s;
   s.id = mm.id;
   s.rss_anon = rss(MmCounter::kAnon);
@@ -71,8 +74,9 @@ FolioState FolioFact(const Folio& folio) {
 }
 
 PageState PageFact(const Page& page) {
-  return PageState{page.folio->id, folio_page_idx(*page.folio, page), static_cast<uint32_t>(page.mapcount.get()),
-                   page.anon_exclusive ? 1u : 0u, page.content.get()};
+  return PageState{page.folio->id, folio_page_idx(*page.folio, page),
+                   static_cast<uint32_t>(page.mapcount.get()), page.anon_exclusive ? 1u : 0u,
+                   page.content.get()};
 }
 
 bool InUse(const SwapSlot& slot) { return slot.count != 0 || slot.cached != nullptr; }
@@ -87,8 +91,9 @@ BatchState BatchFact(const FolioBatch& batch, uint32_t i) {
 
 TlbState TlbFact(const TlbTable& table, uint32_t shift, uint32_t i) {
   const TlbEntry& e = table.entries[i];
-  return TlbState{i >> shift, table.mm->id, table.base + (i & ((1u << shift) - 1)), e.folio,
-                  e.offset, e.write ? 1u : 0u, e.dirty ? 1u : 0u};
+  return TlbState{i >> shift,       table.mm->id, table.base + (i & ((1u << shift) - 1)),
+                  e.folio,          e.offset,     e.write ? 1u : 0u,
+                  e.dirty ? 1u : 0u};
 }
 
 StatState StatFact(const VmStat& stat) {
@@ -151,11 +156,15 @@ Digest BatchHash(const FolioBatch& batch) {
 
 Digest Kernel::digest() {
   Digest sum = digest_sum_;
-  sum += Rehash(touched.folios, [](const Folio& f) { return f.allocated ? FactHash(FolioFact(f)) : 0; });
-  sum += Rehash(touched.pages, [](const Page& p) { return p.folio != nullptr ? FactHash(PageFact(p)) : 0; });
-  sum += Rehash(touched.vmas, [](const Vma& v) { return v.mm != nullptr ? FactHash(VmaFact(v)) : 0; });
+  sum += Rehash(touched.folios,
+                [](const Folio& f) { return f.allocated ? FactHash(FolioFact(f)) : 0; });
+  sum += Rehash(touched.pages,
+                [](const Page& p) { return p.folio != nullptr ? FactHash(PageFact(p)) : 0; });
+  sum +=
+      Rehash(touched.vmas, [](const Vma& v) { return v.mm != nullptr ? FactHash(VmaFact(v)) : 0; });
   sum += Rehash(touched.mms, [](const Mm& m) { return m.alive ? FactHash(MmFact(m)) : 0; });
-  sum += Rehash(touched.slots, [](const SwapSlot& s) { return InUse(s) ? FactHash(SlotFact(s)) : 0; });
+  sum +=
+      Rehash(touched.slots, [](const SwapSlot& s) { return InUse(s) ? FactHash(SlotFact(s)) : 0; });
   sum += Rehash(touched.batches, BatchHash);
   const uint32_t pte_words = (world.table + 63) / 64;
   for (PageTable* table : touched.tables) {

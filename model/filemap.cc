@@ -8,8 +8,8 @@ MMDIFF_MODEL_BEGIN
 
 namespace {
 
-// The highest enabled order, up to the file's, of a folio at index: aligned, inside the file, all of its
-// places free. The file's lock is held.
+// The highest enabled order, up to the file's, of a folio at index: aligned, inside the file, all
+// of its places free. The file's lock is held.
 uint32_t OrderAt(const Kernel& k, const FileObject& file, uint32_t index) {
   for (uint32_t order = file.order; order > 0; --order) {
     if ((k.world.orders >> order & 1) == 0) continue;

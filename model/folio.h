@@ -1,9 +1,10 @@
-// Pages and folios, the zones they come from, and their reference and map counts. The kernel's mm_types.h,
-// page_alloc.c and the counting half of rmap.c.
+// Pages and folios, the zones they come from, and their reference and map counts. The kernel's
+// mm_types.h, page_alloc.c and the counting half of rmap.c.
 //
-// Counts are kept, never computed. Physical placement is deterministic: the lowest free naturally aligned
-// block of the zone, so neighbours in time are neighbours in memory and a batch that runs past its folio
-// meets the next one. Allocation is O(1) amortised and does not allocate host memory in steady state.
+// Counts are kept, never computed. Physical placement is deterministic: the lowest free naturally
+// aligned block of the zone, so neighbours in time are neighbours in memory and a batch that runs
+// past its folio meets the next one. Allocation is O(1) amortised and does not allocate host memory
+// in steady state.
 #ifndef MMDIFF_MODEL_FOLIO_H_
 #define MMDIFF_MODEL_FOLIO_H_
 
@@ -52,9 +53,9 @@ struct Folio {
   LruList lru = LruList::kNone;            // under the lru lock
   Folio* lru_prev = nullptr;
   Folio* lru_next = nullptr;
-  AnonVma* anon_vma = nullptr;   // anon: root of the rmap; changes under the folio lock
+  AnonVma* anon_vma = nullptr;           // anon: root of the rmap; changes under the folio lock
   sync::Ptr<FileObject> file = nullptr;  // page cache
-  uint32_t index = 0;            // page cache: page offset; anon: pgoff of the first page in its VMA
+  uint32_t index = 0;  // page cache: page offset; anon: pgoff of the first page in its VMA
   uint32_t swap_slot = kNoSlot;  // swap cache: slot of the first page
   Folio* split_prev = nullptr;   // deferred split queue
   Folio* split_next = nullptr;
@@ -79,7 +80,9 @@ void touch_page(Task& t, Page& page);
 
 Page* pfn_to_page(const Kernel& k, uint32_t pfn);
 Folio* pfn_folio(const Kernel& k, uint32_t pfn);
-inline uint32_t folio_page_idx(const Folio& folio, const Page& page) { return page.pfn - folio.pfn; }
+inline uint32_t folio_page_idx(const Folio& folio, const Page& page) {
+  return page.pfn - folio.pfn;
+}
 
 // Flags. The test_ forms give the old value.
 void folio_set(Task& t, Folio& folio, uint32_t flags);
@@ -92,8 +95,8 @@ void folio_unlock(Task& t, Folio& folio);
 
 // A new folio with refcount 1 and no flag, its contents 0; memory never runs out.
 Folio* folio_alloc(Task& t, uint32_t order, uint32_t node, ZoneKind zone);
-// Pieces of a split keep their frames: turns [pfn, pfn + 2^order) of a larger folio into a folio of its
-// own, refcount 0; the first piece keeps the number (huge_memory.cc alone calls it).
+// Pieces of a split keep their frames: turns [pfn, pfn + 2^order) of a larger folio into a folio of
+// its own, refcount 0; the first piece keeps the number (huge_memory.cc alone calls it).
 Folio* folio_carve(Task& t, Folio& from, uint32_t pfn, uint32_t order);
 void folio_get(Task& t, Folio& folio, int32_t refs = 1);
 bool folio_try_get(Task& t, Folio& folio, int32_t refs = 1);  // false if the count was 0
@@ -103,22 +106,23 @@ bool folio_put(Task& t, Folio& folio, int32_t refs = 1);
 // References that can be explained by mappings and caches (folio_expected_ref_count).
 uint32_t folio_expected_ref_count(const Folio& folio);
 bool folio_maybe_dma_pinned(const Folio& folio);
-// Whether several processes may map the folio: exact for a small one. For a large one MM_ID's answer, which
-// stays "shared" for a third process when the first two are gone; with the switch mm_id off the sticky bit is
-// not asked, only the owners' counts. Records no choice.
+// Whether several processes may map the folio: exact for a small one. For a large one MM_ID's
+// answer, which stays "shared" for a third process when the first two are gone; with the switch
+// mm_id off the sticky bit is not asked, only the owners' counts. Records no choice.
 bool folio_maybe_mapped_shared(Task& t, Folio& folio);
 
 void set_anon_exclusive(Task& t, Page& page, bool on);
 void set_content(Task& t, Page& page, uint64_t content);
 
-// Reverse-map counts of `nr` pages from `page`; the page-table lock is held. Statistics and the mm-id slots
-// follow; rss and references are the caller's.
+// Reverse-map counts of `nr` pages from `page`; the page-table lock is held. Statistics and the
+// mm-id slots follow; rss and references are the caller's.
 void folio_add_new_anon_rmap(Task& t, Folio& folio, Vma& vma, uint32_t vpn, bool exclusive);
-void folio_add_anon_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Vma& vma, uint32_t vpn,
-                              bool exclusive);
+void folio_add_anon_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Vma& vma,
+                              uint32_t vpn, bool exclusive);
 void folio_add_file_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Vma& vma);
 void folio_dup_file_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Mm& dst);
-// False, and nothing done, if a page is AnonExclusive and the folio may be pinned (`src_pinned` mm).
+// False, and nothing done, if a page is AnonExclusive and the folio may be pinned (`src_pinned`
+// mm).
 bool folio_try_dup_anon_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Mm& dst, Mm& src);
 void folio_remove_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Vma& vma);
 // Clears AnonExclusive unless the folio may be pinned; false if it may.
@@ -130,7 +134,8 @@ void folio_move_anon_rmap(Task& t, Folio& folio, Vma& vma);
 void deferred_split_folio(Task& t, Folio& folio, bool partially_mapped);
 void folio_unqueue_deferred_split(Task& t, Folio& folio);
 
-// Free pages ----------------------------------------------------------------------------------------
+// Free pages
+// ----------------------------------------------------------------------------------------
 inline constexpr uint32_t kChunkPages = 512;  // the largest folio, and what a zone grows by
 struct PageChunk {
   Page pages[kChunkPages];

@@ -39,7 +39,8 @@ void SubLargeMapcount(Folio& folio, const Mm& mm, int32_t nr) {
     if (s.mm[i] != &mm) continue;
     s.count[i] -= nr;
     if (s.count[i] > 0) return;
-    // Below zero if some of its mappings were added while no slot was free: those were never counted.
+    // Below zero if some of its mappings were added while no slot was free: those were never
+    // counted.
     s.count[i] = 0;
     s.mm[i] = nullptr;
   }
@@ -78,7 +79,8 @@ bool folio_maybe_mapped_shared(Task& t, Folio& folio) {
 }
 
 void folio_add_new_anon_rmap(Task& t, Folio& folio, Vma& vma, uint32_t vpn, bool exclusive) {
-  MMDIFF_BUG_ON(vpn < vma.start || vpn + folio.nr_pages() > vma.end, "new anonymous folio outside its VMA");
+  MMDIFF_BUG_ON(vpn < vma.start || vpn + folio.nr_pages() > vma.end,
+                "new anonymous folio outside its VMA");
   MMDIFF_BUG_ON(vma.anon_vma == nullptr, "anonymous mapping in a VMA without anon_vma");
   folio.anon_vma = exclusive ? vma.anon_vma : vma.anon_vma->root;
   folio.index = vma.pgoff_of(vpn);
@@ -89,8 +91,8 @@ void folio_add_new_anon_rmap(Task& t, Folio& folio, Vma& vma, uint32_t vpn, bool
   }
 }
 
-void folio_add_anon_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Vma& vma, uint32_t vpn,
-                              bool exclusive) {
+void folio_add_anon_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Vma& vma,
+                              uint32_t vpn, bool exclusive) {
   MMDIFF_BUG_ON(!folio.anon(), "anonymous mapping of a folio that is not anonymous");
   MMDIFF_BUG_ON(folio.anon_vma->root != vma.anon_vma->root, "anonymous mapping under another root");
   MMDIFF_BUG_ON(folio.index + folio_page_idx(folio, *page) != vma.pgoff_of(vpn),
@@ -114,7 +116,8 @@ void folio_dup_file_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Mm
   AddCounts(t, folio, page, nr, dst);
 }
 
-bool folio_try_dup_anon_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Mm& dst, Mm& src) {
+bool folio_try_dup_anon_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Mm& dst,
+                                  Mm& src) {
   MMDIFF_BUG_ON(!folio.anon(), "anonymous mapping duplicated of a folio that is not anonymous");
   // All pages are asked before the first is changed: a refusal leaves nothing half shared.
   if (src.has_pinned.get() != 0 && folio_maybe_dma_pinned(folio)) {
@@ -152,7 +155,8 @@ void folio_remove_rmap_ptes(Task& t, Folio& folio, Page* page, uint32_t nr, Vma&
 }
 
 bool folio_try_share_anon_rmap_pte(Task& t, Folio& folio, Page& page) {
-  MMDIFF_BUG_ON(!folio.anon() || !page.anon_exclusive, "sharing of a page that is not AnonExclusive");
+  MMDIFF_BUG_ON(!folio.anon() || !page.anon_exclusive,
+                "sharing of a page that is not AnonExclusive");
   if (folio_maybe_dma_pinned(folio)) return false;
   set_anon_exclusive(t, page, false);
   return true;

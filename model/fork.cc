@@ -17,8 +17,8 @@ struct Copy {
   PageTable* src_table = nullptr;
 };
 
-// The page is pinned: whoever holds the pin must keep seeing the parent's page, so the child gets its own
-// copy now.
+// The page is pinned: whoever holds the pin must keep seeing the parent's page, so the child gets
+// its own copy now.
 void copy_present_page(Copy& c, uint32_t vpn, Pte pte, const Page& page) {
   Task& t = c.t;
   Folio* copy = folio_alloc(t, 0, t.node, ZoneKind::kMovable);
@@ -27,7 +27,8 @@ void copy_present_page(Copy& c, uint32_t vpn, Pte pte, const Page& page) {
   folio_add_new_anon_rmap(t, *copy, c.dst, vpn, true);
   folio_add_lru_vma(t, *copy, c.dst);
   add_mm_counter(t, *c.dst.mm, MmCounter::kAnon, 1);
-  uint32_t bits = kPteDirty | kPteYoung | (pte.bits() & kPteProtNone);  // x86 protections carry young
+  uint32_t bits =
+      kPteDirty | kPteYoung | (pte.bits() & kPteProtNone);  // x86 protections carry young
   if (c.dst.has(kVmWrite)) bits |= kPteWrite;
   set_pte(t, *c.dst_table, vpn, Pte::Present(copy->pfn, bits));
 }
@@ -40,7 +41,8 @@ uint32_t copy_present_ptes(Copy& c, uint32_t vpn, uint32_t end, Pte pte) {
   uint32_t nr = 1;
   Pte merged = pte;
   if (folio.large() && t.k.on.batch_fork && end - vpn > 1) {
-    nr = folio_pte_batch(t, *c.src_table, vpn, &merged, folio, end - vpn, kFpbRespectDirty | kFpbMergeWrite);
+    nr = folio_pte_batch(t, *c.src_table, vpn, &merged, folio, end - vpn,
+                         kFpbRespectDirty | kFpbMergeWrite);
   }
   folio_get(t, folio, static_cast<int32_t>(nr));
   if (!folio.anon()) {
@@ -61,7 +63,8 @@ uint32_t copy_present_ptes(Copy& c, uint32_t vpn, uint32_t end, Pte pte) {
   add_mm_counter(t, *c.dst.mm, mm_counter(folio), static_cast<int32_t>(nr));
   if (merged.write()) {
     for (uint32_t i = 0; i < nr; ++i) {
-      set_pte(t, *c.src_table, vpn + i, c.src_table->at(vpn + i - c.src_table->base).Without(kPteWrite));
+      set_pte(t, *c.src_table, vpn + i,
+              c.src_table->at(vpn + i - c.src_table->base).Without(kPteWrite));
     }
   }
   set_ptes(t, *c.dst_table, vpn, merged.Without(kPteWrite | kPteYoung), nr);
@@ -114,8 +117,10 @@ void copy_page_range(Task& t, Vma& dst, Vma& src) {
   for (uint32_t start = src.start; start < src.end;) {
     const uint32_t stop = std::min(src.end, (start | (size - 1)) + 1);
     c.src_table = pmd_lookup(*src.mm, start);
-    // A walk of the rmap may hold the last entry cleared for a moment: without the lock `used` says nothing.
-    if (c.src_table != nullptr && (kThreaded || c.src_table->used.get() != 0)) copy_pte_range(c, start, stop);
+    // A walk of the rmap may hold the last entry cleared for a moment: without the lock `used` says
+    // nothing.
+    if (c.src_table != nullptr && (kThreaded || c.src_table->used.get() != 0))
+      copy_pte_range(c, start, stop);
     start = stop;
   }
 }

@@ -71,7 +71,8 @@ TEST(Fork, ChildOfAnEndedLineReusesTheAnonVma) {
     EXPECT_EQ(m.Exit(i).err, 0);
   }
   uint32_t chained = 0;
-  k.vmas.ForEach([&](Vma& vma) { chained = std::max<uint32_t>(chained, vma.anon_vma_chain.size()); });
+  k.vmas.ForEach(
+      [&](Vma& vma) { chained = std::max<uint32_t>(chained, vma.anon_vma_chain.size()); });
   EXPECT_LE(chained, 4u);
 }
 
@@ -84,7 +85,8 @@ TEST(Fork, AfterTheOthersEndedALargeFolioIsReusedUnlessTheStickyBitSaysShared) {
     ASSERT_EQ(t->Write(0, 0x44, 1).value, 1u);
     EXPECT_EQ(t->pte(0, 0x44).folio, t->pte(0, 0x45).folio) << "two processes: the answer is exact";
   }
-  // A third process has no slot of its own. When the first two are gone it is still taken for one of many.
+  // A third process has no slot of its own. When the first two are gone it is still taken for one
+  // of many.
   m.Fork(0, 1);
   m.Fork(0, 2);
   ASSERT_EQ(m.Exit(0).err, 0);

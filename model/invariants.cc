@@ -1,5 +1,6 @@
-// The invariants that need no second implementation: every kept count against what the page tables, holders
-// and lists say, and the assertions of the kernel's VM_BUG_ONs that hold between operations.
+// The invariants that need no second implementation: every kept count against what the page tables,
+// holders and lists say, and the assertions of the kernel's VM_BUG_ONs that hold between
+// operations.
 #include <cstdarg>
 #include <cstdio>
 
@@ -48,7 +49,8 @@ class InvariantChecker {
       if (vma->has(kVmLocked)) locked += vma->pages();
       CheckAnonVma(*vma);
     }
-    if (total != mm.total_vm) Broken("total_vm: m%u has %u pages, its VMAs add up to %u", mm.id, mm.total_vm, total);
+    if (total != mm.total_vm)
+      Broken("total_vm: m%u has %u pages, its VMAs add up to %u", mm.id, mm.total_vm, total);
     if (locked != mm.locked_vm) {
       Broken("locked_vm: m%u has %u pages, its VMAs add up to %u", mm.id, mm.locked_vm, locked);
     }
@@ -59,7 +61,8 @@ class InvariantChecker {
     static constexpr const char* kNames[4] = {"rss_anon", "rss_file", "rss_shmem", "rss_swap"};
     for (int i = 0; i < 4; ++i) {
       if (rss[i] != mm.rss[i].get()) {
-        Broken("%s: m%u counts %d, its page tables hold %d", kNames[i], mm.id, mm.rss[i].get(), rss[i]);
+        Broken("%s: m%u counts %d, its page tables hold %d", kNames[i], mm.id, mm.rss[i].get(),
+               rss[i]);
       }
     }
   }
@@ -67,7 +70,8 @@ class InvariantChecker {
   void CheckAnonVma(const Vma& vma) {
     const AnonVma* own = vma.anon_vma;
     if (own == nullptr) {
-      if (!vma.anon_vma_chain.empty()) Broken("anon_vma: VMA at 0x%x is chained but has none", vma.start);
+      if (!vma.anon_vma_chain.empty())
+        Broken("anon_vma: VMA at 0x%x is chained but has none", vma.start);
       return;
     }
     bool found = false;
@@ -90,8 +94,9 @@ class InvariantChecker {
       ++used;
       CheckPte(mm, table.base + i, pte, rss);
     }
-    if (used != table.used.get()) Broken("page table: m%u counts %u entries at 0x%x, there are %u", mm.id, table.used.get(),
-                                   table.base, used);
+    if (used != table.used.get())
+      Broken("page table: m%u counts %u entries at 0x%x, there are %u", mm.id, table.used.get(),
+             table.base, used);
   }
 
   void CheckPte(const Mm& mm, uint32_t vpn, Pte pte, int32_t* rss) {
@@ -125,13 +130,16 @@ class InvariantChecker {
     ++folios_[folio.id].refs;
     if (!folio.anon()) {
       if (pte.write() && !vma->has(kVmShared)) {
-        Broken("file page: m%u maps folio %u writable at 0x%x in a private VMA", mm.id, folio.id, vpn);
+        Broken("file page: m%u maps folio %u writable at 0x%x in a private VMA", mm.id, folio.id,
+               vpn);
       }
       return;
     }
     if (pte.write() && !page.anon_exclusive) {
-      Broken("writable is exclusive: m%u writes to folio %u page %u at 0x%x, which is not AnonExclusive", mm.id,
-             folio.id, folio_page_idx(folio, page), vpn);
+      Broken(
+          "writable is exclusive: m%u writes to folio %u page %u at 0x%x, which is not "
+          "AnonExclusive",
+          mm.id, folio.id, folio_page_idx(folio, page), vpn);
     }
     if (folio.index + folio_page_idx(folio, page) != vma->pgoff_of(vpn)) {
       Broken("rmap: m%u maps folio %u at 0x%x away from its linear index", mm.id, folio.id, vpn);
@@ -148,11 +156,13 @@ class InvariantChecker {
       const Folio* folio = pfn_folio(k_, e.pfn);
       const uint32_t vpn = tlb.base + (i & (k_.world.table - 1));
       if (folio == nullptr || folio->id != e.folio) {
-        Broken("TLB: cpu %u reaches freed folio %u of m%u at 0x%x", i >> mm.table_shift, e.folio, mm.id, vpn);
+        Broken("TLB: cpu %u reaches freed folio %u of m%u at 0x%x", i >> mm.table_shift, e.folio,
+               mm.id, vpn);
       }
     }
-    if (valid != tlb.nr_valid) Broken("TLB: m%u counts %u entries at 0x%x, there are %u", mm.id, tlb.nr_valid,
-                                      tlb.base, valid);
+    if (valid != tlb.nr_valid)
+      Broken("TLB: m%u counts %u entries at 0x%x, there are %u", mm.id, tlb.nr_valid, tlb.base,
+             valid);
   }
 
   void Hold(const Folio* folio, uint32_t refs, uint32_t pins = 0) {
@@ -196,7 +206,8 @@ class InvariantChecker {
         const Folio* head = lruvec.head[list];
         const Folio* folio = head;
         while (folio != nullptr) {
-          if (!folio->allocated || !folio->test(kFolioLru) || folio->lru != static_cast<LruList>(list)) {
+          if (!folio->allocated || !folio->test(kFolioLru) ||
+              folio->lru != static_cast<LruList>(list)) {
             Broken("LRU: folio %u stands on a list that it does not name", folio->id);
             return;
           }
@@ -207,7 +218,8 @@ class InvariantChecker {
     }
     for (int list = 1; list < 6; ++list) {
       if (pages[list] != k_.stat.nr_lru[list].get()) {
-        Broken("LRU: list %d has %d pages, the statistics say %d", list, pages[list], k_.stat.nr_lru[list].get());
+        Broken("LRU: list %d has %d pages, the statistics say %d", list, pages[list],
+               k_.stat.nr_lru[list].get());
       }
     }
   }
@@ -237,13 +249,16 @@ class InvariantChecker {
     if (folio.swapcache()) sums.refs += folio.nr_pages();
     if (folio.file != nullptr) sums.refs += folio.nr_pages();
     if (folio.ref_count() != sums.refs) {
-      Broken("refcount: folio %u has %u references, its holders add up to %u", folio.id, folio.ref_count(), sums.refs);
+      Broken("refcount: folio %u has %u references, its holders add up to %u", folio.id,
+             folio.ref_count(), sums.refs);
     }
     if (static_cast<uint32_t>(folio.mapcount()) != sums.maps) {
-      Broken("mapcount: folio %u counts %d mappings, page tables hold %u", folio.id, folio.mapcount(), sums.maps);
+      Broken("mapcount: folio %u counts %d mappings, page tables hold %u", folio.id,
+             folio.mapcount(), sums.maps);
     }
     if (folio.large() && static_cast<uint32_t>(folio.pincount.get()) != sums.pins) {
-      Broken("pincount: folio %u counts %d pins, there are %u", folio.id, folio.pincount.get(), sums.pins);
+      Broken("pincount: folio %u counts %d pins, there are %u", folio.id, folio.pincount.get(),
+             sums.pins);
     }
     int32_t mapped = 0;
     int32_t total = 0;
@@ -258,30 +273,35 @@ class InvariantChecker {
       }
     }
     if (total != folio.mapcount()) {
-      Broken("mapcount: folio %u counts %d mappings, its pages %d", folio.id, folio.mapcount(), total);
+      Broken("mapcount: folio %u counts %d mappings, its pages %d", folio.id, folio.mapcount(),
+             total);
     }
     if (folio.large()) CheckLarge(folio, mapped);
     if (folio.test(kFolioActive) && folio.test(kFolioUnevictable)) {
       Broken("LRU: folio %u is active and unevictable", folio.id);
     }
-    if (folio.test(kFolioLru) != (folio.lru != LruList::kNone)) Broken("LRU: folio %u and its flag disagree", folio.id);
+    if (folio.test(kFolioLru) != (folio.lru != LruList::kNone))
+      Broken("LRU: folio %u and its flag disagree", folio.id);
     return mapped;
   }
 
   void CheckLarge(const Folio& folio, int32_t mapped) {
     if (folio.nr_pages_mapped.get() != mapped) {
-      Broken("nr_pages_mapped: folio %u counts %d pages, %d are mapped", folio.id, folio.nr_pages_mapped.get(),
-             mapped);
+      Broken("nr_pages_mapped: folio %u counts %d pages, %d are mapped", folio.id,
+             folio.nr_pages_mapped.get(), mapped);
     }
     const MmIdSlots& s = folio.mm_ids;
     int32_t sum = 0;
     for (int i = 0; i < 2; ++i) {
-      if ((s.mm[i] == nullptr) != (s.count[i] == 0)) Broken("mm-id: slot %d of folio %u is inconsistent", i, folio.id);
+      if ((s.mm[i] == nullptr) != (s.count[i] == 0))
+        Broken("mm-id: slot %d of folio %u is inconsistent", i, folio.id);
       sum += s.count[i];
     }
     const int32_t total = folio.mapcount();
-    if (sum > total) Broken("mm-id: owners of folio %u count %d mappings of %d", folio.id, sum, total);
-    if (total == 0 && s.shared.get()) Broken("mm-id: folio %u is not mapped but marked shared", folio.id);
+    if (sum > total)
+      Broken("mm-id: owners of folio %u count %d mappings of %d", folio.id, sum, total);
+    if (total == 0 && s.shared.get())
+      Broken("mm-id: folio %u is not mapped but marked shared", folio.id);
     if (!s.shared.get() && s.count[0] != total && s.count[1] != total) {
       Broken("mm-id: folio %u has several owners but is not marked shared", folio.id);
     }
@@ -295,7 +315,8 @@ class InvariantChecker {
       }
       const Folio* folio = slot.cached;
       if (folio == nullptr) continue;
-      if (!folio->swapcache() || i < folio->swap_slot || i >= folio->swap_slot + folio->nr_pages()) {
+      if (!folio->swapcache() || i < folio->swap_slot ||
+          i >= folio->swap_slot + folio->nr_pages()) {
         Broken("swap cache: slot %u holds folio %u, which does not know it", i, folio->id);
       }
     }

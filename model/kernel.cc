@@ -70,7 +70,8 @@ void Kernel::mm_dead(Task& t, Mm& mm) {
       mm.tlb[i] = nullptr;
     }
   }
-  for (const auto& rss : mm.rss) MMDIFF_BUG_ON(rss.get() != 0, "process ends with pages on its RSS counters");
+  for (const auto& rss : mm.rss)
+    MMDIFF_BUG_ON(rss.get() != 0, "process ends with pages on its RSS counters");
   touch_mm(t, mm);
   {
     sync::Guard guard(handle_lock);
@@ -138,8 +139,8 @@ void Kernel::ResetMemory() {
   for (uint32_t i = 0; i < swap_high; ++i) ResetSlot(swap_map[i], i);
   swap_high = 0;
   split_queue = nullptr;
-  for (auto* counter : {&stat.nr_anon_mapped, &stat.nr_file_mapped, &stat.nr_mlock, &stat.nr_isolated_anon,
-                        &stat.nr_isolated_file, &stat.nr_allocated}) {
+  for (auto* counter : {&stat.nr_anon_mapped, &stat.nr_file_mapped, &stat.nr_mlock,
+                        &stat.nr_isolated_anon, &stat.nr_isolated_file, &stat.nr_allocated}) {
     counter->set(0);
   }
   for (auto& counter : stat.nr_lru) counter.set(0);
@@ -206,7 +207,8 @@ void Kernel::Reset(const World& w) {
   touched.slots.clear();
   touched.batches.clear();
   digest_sum_ = 0;
-  if (mem_map.capacity() < kMaxChunks) mem_map.reserve(kMaxChunks);  // so that look-ups need no lock
+  if (mem_map.capacity() < kMaxChunks)
+    mem_map.reserve(kMaxChunks);  // so that look-ups need no lock
   world = w;
   while (swap_map.size() < w.swap) {
     swap_map.emplace_back();

@@ -1,7 +1,8 @@
 // Kernel: the whole machine: processes, files, memory, LRU lists, batches, swap, TLBs, handles.
 //
-// It holds the data; the functions of the other headers work on it. Nothing here is per operation: that is
-// Task. Reset costs O(what the last program touched), digest() O(changed since the last call).
+// It holds the data; the functions of the other headers work on it. Nothing here is per operation:
+// that is Task. Reset costs O(what the last program touched), digest() O(changed since the last
+// call).
 #ifndef MMDIFF_MODEL_KERNEL_H_
 #define MMDIFF_MODEL_KERNEL_H_
 
@@ -53,8 +54,8 @@ class Kernel {
 
   // The process of a handle, or nothing (ESRCH).
   MmRef FindMm(uint32_t handle);
-  // A new empty process for handle number `id`, or nullptr: as many as World::mms live (EAGAIN). Its handle
-  // finds it once it is published.
+  // A new empty process for handle number `id`, or nullptr: as many as World::mms live (EAGAIN).
+  // Its handle finds it once it is published.
   Mm* mm_alloc(Task& t, uint32_t id);
   void mm_publish(Mm& mm);
   // The process has ended: its handle is spent, its object goes with the last reference.
@@ -126,14 +127,14 @@ class Kernel {
  private:
   void ResetMemory();
   void ResetAddressSpaces();
-  Digest digest_sum_ = 0;  // of all facts but the statistics
+  Digest digest_sum_ = 0;                  // of all facts but the statistics
   std::vector<const Folio*> folio_of_id_;  // scratch of Snapshot, kept for its memory
   // Scratch of CheckInvariants, kept for its memory.
   struct FolioSums {
     uint32_t refs = 0, maps = 0, pins = 0;
   };
-  std::vector<FolioSums> folio_sums_;      // by folio number
-  std::vector<uint32_t> slot_sums_;        // by slot
+  std::vector<FolioSums> folio_sums_;  // by folio number
+  std::vector<uint32_t> slot_sums_;    // by slot
   friend class InvariantChecker;
 };
 

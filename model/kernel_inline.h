@@ -1,6 +1,8 @@
-// The few lines that nearly every operation runs for each page, inline. Part of kernel.h; include that.
+// The few lines that nearly every operation runs for each page, inline. Part of kernel.h; include
+// that.
 //
-// Only look-ups, marks for the digest and single stores live here; whatever decides something does not.
+// Only look-ups, marks for the digest and single stores live here; whatever decides something does
+// not.
 #ifndef MMDIFF_MODEL_KERNEL_INLINE_H_
 #define MMDIFF_MODEL_KERNEL_INLINE_H_
 
@@ -20,7 +22,9 @@ inline Page* pfn_to_page(const Kernel& k, uint32_t pfn) {
 }
 inline Folio* pfn_folio(const Kernel& k, uint32_t pfn) { return pfn_to_page(k, pfn)->folio; }
 
-inline PageTable* pmd_lookup(const Mm& mm, uint32_t vpn) { return mm.pgd[vpn >> mm.table_shift].get(); }
+inline PageTable* pmd_lookup(const Mm& mm, uint32_t vpn) {
+  return mm.pgd[vpn >> mm.table_shift].get();
+}
 
 inline Pte ptep_get(const Mm& mm, uint32_t vpn) {
   const PageTable* table = pmd_lookup(mm, vpn);

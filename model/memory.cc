@@ -1,4 +1,5 @@
-// Page faults that find no page: anonymous memory, files, swap. Write protection is in memory_wp.cc.
+// Page faults that find no page: anonymous memory, files, swap. Write protection is in
+// memory_wp.cc.
 #include "model/memory.h"
 
 #include <algorithm>
@@ -39,10 +40,18 @@ uint32_t AnonOrder(const Kernel& k, const Vma& vma, const PageTable& table, uint
   return 0;
 }
 
+// The order that the fault takes: less than what fits is reported.
+uint32_t ChooseAnonOrder(Task& t, const Vma& vma, const PageTable& table, uint32_t vpn) {
+  const uint32_t order = AnonOrder(t.k, vma, table, vpn);
+  if (order == 0 || t.k.on.large_folio) return order;
+  t.Choose(ChoiceKind::kFaultOrder, 0, vpn);
+  return 0;
+}
+
 int do_anonymous_page(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags) {
   if (flags != kFaultWrite) return do_anonymous_page_read(t, table, vpn);
   anon_vma_prepare(t, vma);
-  Folio* folio = folio_alloc(t, AnonOrder(t.k, vma, table, vpn), t.node, ZoneKind::kMovable);
+  Folio* folio = folio_alloc(t, ChooseAnonOrder(t, vma, table, vpn), t.node, ZoneKind::kMovable);
   const uint32_t n = folio->nr_pages();
   const uint32_t first = vpn & ~(n - 1);
   sync::Guard guard(table.lock);
@@ -58,8 +67,8 @@ int do_anonymous_page(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_
   return 0;
 }
 
-// What a read fault gives: a shmem page of a shared writable mapping may be written at once; a file page
-// faults again, so that the write is noticed.
+// What a read fault gives: a shmem page of a shared writable mapping may be written at once; a file
+// page faults again, so that the write is noticed.
 uint32_t ReadBits(const Vma& vma) {
   const bool writable = vma.has(kVmShared) && vma.has(kVmWrite) && vma.file->shmem;
   uint32_t bits = kPteYoung;
@@ -68,8 +77,8 @@ uint32_t ReadBits(const Vma& vma) {
 }
 
 // Maps `nr` pages of a file folio; the references are the caller's.
-void MapFilePages(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& folio, uint32_t offset, uint32_t nr,
-                  uint32_t bits) {
+void MapFilePages(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& folio, uint32_t offset,
+                  uint32_t nr, uint32_t bits) {
   add_mm_counter(t, *vma.mm, mm_counter(folio), static_cast<int32_t>(nr));
   folio_add_file_rmap_ptes(t, folio, folio.page + offset, nr, vma);
   set_ptes(t, table, vpn, Pte::Present(folio.pfn + offset, bits), nr);
@@ -114,7 +123,8 @@ bool do_fault_around(Task& t, Vma& vma, PageTable& table, uint32_t vpn) {
 }
 
 // A private copy of a page-cache page that is not mapped yet.
-int do_cow_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& cached, uint32_t offset) {
+int do_cow_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& cached,
+                 uint32_t offset) {
   Folio* folio = folio_alloc(t, 0, t.node, ZoneKind::kMovable);
   set_content(t, *folio->page, cached.page[offset].content.get());
   t.k.cost.pages_copied.add(1);
@@ -162,22 +172,25 @@ int do_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags) 
   return err;
 }
 
-// Whether all pages of a large swap-cache folio can be mapped at once: every entry of it stands in order, with
-// the same exclusive bit, inside the VMA and the table.
+// Whether all pages of a large swap-cache folio can be mapped at once: every entry of it stands in
+// order, with the same exclusive bit, inside the VMA and the table.
 bool WholeFolioSwapped(const Vma& vma, const PageTable& table, uint32_t size, uint32_t vpn, Pte pte,
                        const Folio& folio) {
   const uint32_t offset = pte.slot() - folio.swap_slot;
   const uint32_t n = folio.nr_pages();
   if (vpn < offset) return false;
   const uint32_t first = vpn - offset;
-  if (first < std::max(table.base, vma.start) || first + n > std::min(table.base + size, vma.end)) return false;
+  if (first < std::max(table.base, vma.start) || first + n > std::min(table.base + size, vma.end))
+    return false;
   for (uint32_t i = 0; i < n; ++i) {
-    if (table.at(first - table.base + i) != Pte::Swap(folio.swap_slot + i, pte.bits())) return false;
+    if (table.at(first - table.base + i) != Pte::Swap(folio.swap_slot + i, pte.bits()))
+      return false;
   }
   return true;
 }
 
-void MapSwappedIn(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Pte pte, Folio& folio, bool write) {
+void MapSwappedIn(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Pte pte, Folio& folio,
+                  bool write) {
   uint32_t first = vpn;
   uint32_t n = 1;
   uint32_t offset = pte.slot() - folio.swap_slot;
@@ -223,7 +236,8 @@ int do_swap_page(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Pte pte, uin
     if (still_cached && table.at(vpn - table.base) == pte) {
       MapSwappedIn(t, vma, table, vpn, pte, folio, write);
       folio_free_swap(t, folio);
-      // The reference is the mapping's now: under the table's lock nobody takes it away before the unlock.
+      // The reference is the mapping's now: under the table's lock nobody takes it away before the
+      // unlock.
       folio_unlock(t, folio);
       return 0;
     }
@@ -254,7 +268,8 @@ int handle_mm_fault(Task& t, Vma& vma, uint32_t vpn, uint32_t flags) {
   if (flags != kFaultRead && !pte.write()) return do_wp_page(t, vma, table, vpn, flags);
   sync::Guard guard(table.lock);
   const Pte now = table.at(vpn - table.base);
-  if (now == pte) set_pte(t, table, vpn, now.With(flags == kFaultWrite ? kPteYoung | kPteDirty : kPteYoung));
+  if (now == pte)
+    set_pte(t, table, vpn, now.With(flags == kFaultWrite ? kPteYoung | kPteDirty : kPteYoung));
   return 0;
 }
 

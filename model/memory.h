@@ -12,8 +12,8 @@ MMDIFF_MODEL_BEGIN
 
 enum FaultFlags : uint32_t { kFaultRead = 0, kFaultWrite = 1, kFaultUnshare = 2 };
 
-// Handles one fault at vpn, of a VMA that permits it. 0 (the caller looks at the entry again), or EAGAIN
-// (would wait) or EFAULT (beyond the end of the file). mmap_lock is held for read.
+// Handles one fault at vpn, of a VMA that permits it. 0 (the caller looks at the entry again), or
+// EAGAIN (would wait) or EFAULT (beyond the end of the file). mmap_lock is held for read.
 int handle_mm_fault(Task& t, Vma& vma, uint32_t vpn, uint32_t flags);
 
 // Clears [start, end) of `vma` into the gather; the number of entries cleared.

@@ -32,7 +32,8 @@ bool wp_can_reuse_large(Task& t, Folio& folio, uint32_t vpn) {
     folio_free_swap(t, folio);
     folio_unlock(t, folio);
   }
-  // No mapping comes or goes under the lock, and a mapping's reference outlives it: equal counts leave nobody else.
+  // No mapping comes or goes under the lock, and a mapping's reference outlives it: equal counts
+  // leave nobody else.
   sync::Guard guard(folio.mm_ids.lock);
   return static_cast<uint32_t>(folio.mapcount()) == folio.ref_count();
 }

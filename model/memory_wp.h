@@ -6,8 +6,8 @@
 
 MMDIFF_MODEL_BEGIN
 
-// A write or unshare fault on an entry that is present (or the zero page) and not writable. O(1) but for a
-// drain of the CPU's batches.
+// A write or unshare fault on an entry that is present (or the zero page) and not writable. O(1)
+// but for a drain of the CPU's batches.
 int do_wp_page(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags);
 
 MMDIFF_MODEL_END

@@ -16,8 +16,8 @@ struct Zap {
   bool force_flush = false;  // a dirty file entry went: its rmap removal waits for the flush
 };
 
-// Clears the run of entries of one folio that begins at vpn, at most up to `end`; its length. *full: the
-// gather must be flushed.
+// Clears the run of entries of one folio that begins at vpn, at most up to `end`; its length.
+// *full: the gather must be flushed.
 uint32_t zap_present_ptes(Zap& z, uint32_t vpn, uint32_t end, Pte pte, bool* full) {
   Task& t = z.t;
   Page* page = pfn_to_page(t.k, pte.pfn());
@@ -25,7 +25,8 @@ uint32_t zap_present_ptes(Zap& z, uint32_t vpn, uint32_t end, Pte pte, bool* ful
   uint32_t nr = 1;
   if (folio.large() && end - vpn > 1) {
     Pte merged = pte;
-    const uint32_t run = folio_pte_batch(t, *z.table, vpn, &merged, folio, end - vpn, kFpbMergeYoungDirty);
+    const uint32_t run =
+        folio_pte_batch(t, *z.table, vpn, &merged, folio, end - vpn, kFpbMergeYoungDirty);
     if (t.k.on.batch_zap) {
       nr = run;
       pte = merged;
@@ -41,8 +42,9 @@ uint32_t zap_present_ptes(Zap& z, uint32_t vpn, uint32_t end, Pte pte, bool* ful
     if (pte.dirty()) {
       folio_set(t, folio, kFolioDirty);
       z.force_flush = true;
-      // Until the flush another CPU may still write to the page through its TLB: the folio must not look
-      // unmapped before. Munlock is part of the removal and its order is seen, so it is never advanced.
+      // Until the flush another CPU may still write to the page through its TLB: the folio must not
+      // look unmapped before. Munlock is part of the removal and its order is seen, so it is never
+      // advanced.
       delay = t.k.on.delayed_rmap || z.vma.has(kVmLocked);
     }
     if (pte.young()) folio_mark_accessed(t, folio);

@@ -17,20 +17,21 @@ struct Mm {
   uint32_t id = 0;  // handle number
   bool alive = false;
   sync::SharedMutex<sync::Rank::kMmap> mmap_lock;
-  sync::Counter<uint32_t> users;      // operations that run on it, and its handle
-  uint32_t table_shift = 0;           // log2(World::table)
-  uint32_t tables = 0;                // World::tables
+  sync::Counter<uint32_t> users;  // operations that run on it, and its handle
+  uint32_t table_shift = 0;       // log2(World::table)
+  uint32_t tables = 0;            // World::tables
   std::unique_ptr<sync::Counter<PageTable*>[]> pgd;
-  std::unique_ptr<TlbTable*[]> tlb;   // under tlb_lock; see tlb.h
-  uint32_t capacity = 0;              // of the two arrays
-  std::vector<Vma*> vmas;             // by address
-  sync::Counter<int32_t> rss[4];      // by MmCounter
+  std::unique_ptr<TlbTable*[]> tlb;  // under tlb_lock; see tlb.h
+  uint32_t capacity = 0;             // of the two arrays
+  std::vector<Vma*> vmas;            // by address
+  sync::Counter<int32_t> rss[4];     // by MmCounter
   uint32_t locked_vm = 0;
   uint32_t total_vm = 0;
   sync::Counter<uint32_t> has_pinned;
   sync::Counter<uint32_t> tlb_flush_pending;
-  sync::Counter<uint32_t> open_zaps;  // zap_begin without zap_finish: holds off who would write-lock
-  sync::Counter<uint32_t> cpus;       // mm_cpumask
+  sync::Counter<uint32_t>
+      open_zaps;                 // zap_begin without zap_finish: holds off who would write-lock
+  sync::Counter<uint32_t> cpus;  // mm_cpumask
   sync::Mutex<sync::Rank::kAnonPrepare> prepare_lock;
   sync::Mutex<sync::Rank::kTlb> tlb_lock;
   Tracked tracked;
@@ -63,8 +64,8 @@ class MmRef {
 };
 
 // mmap.cc. The mmap_lock is held for write.
-// Zaps and removes [start, end); 0 or ENOMEM (a split would exceed the limit; nothing done). The pages that
-// were covered in *pages.
+// Zaps and removes [start, end); 0 or ENOMEM (a split would exceed the limit; nothing done). The
+// pages that were covered in *pages.
 int do_vmi_munmap(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t* pages);
 void exit_mmap(Task& t, Mm& mm);
 

@@ -120,11 +120,13 @@ OpResult Model::map(const args::map& a, OpContext& ctx) {
   if (!mm->alive) return OpResult{.err = kESRCH};
   if (mm->open_zaps.get() != 0) return OpResult{.err = kEAGAIN};
   bool overlaps = false;
-  if (const int err = check_map(k_, *mm, a, file != nullptr, &overlaps); err != 0) return OpResult{.err = err};
+  if (const int err = check_map(k_, *mm, a, file != nullptr, &overlaps); err != 0)
+    return OpResult{.err = err};
   const uint32_t end = a.vpn + a.npages;
   uint32_t removed = 0;
   if (overlaps) {
-    if (const int err = do_vmi_munmap(t, *mm, a.vpn, end, &removed); err != 0) return OpResult{.err = err};
+    if (const int err = do_vmi_munmap(t, *mm, a.vpn, end, &removed); err != 0)
+      return OpResult{.err = err};
   }
   uint32_t pgoff = file != nullptr ? a.pgoff : a.vpn;
   if (file == nullptr && (a.flags & kMapShared) != 0) {
@@ -143,7 +145,8 @@ OpResult Model::unmap(const args::unmap& a, OpContext& ctx) {
   Task t(k_, ctx, k_.world.nodes);
   MmRef mm = k_.FindMm(a.mm);
   if (!mm) return OpResult{.err = kESRCH};
-  if (a.npages == 0 || static_cast<uint64_t>(a.vpn) + a.npages > k_.world.arena()) return OpResult{.err = kEINVAL};
+  if (a.npages == 0 || static_cast<uint64_t>(a.vpn) + a.npages > k_.world.arena())
+    return OpResult{.err = kEINVAL};
   sync::Guard guard(mm->mmap_lock);
   if (!mm->alive) return OpResult{.err = kESRCH};
   if (mm->open_zaps.get() != 0) return OpResult{.err = kEAGAIN};

@@ -8,7 +8,7 @@ namespace {
 
 struct SwitchEntry {
   const char* name;
-  bool Switches::* value;
+  bool Switches::*value;
   const char* doc;
 };
 constexpr SwitchEntry kSwitches[] = {
@@ -47,11 +47,13 @@ std::unique_ptr<Implementation> MakeModel(std::string_view spec, std::string* er
     const std::string_view word = spec.substr(0, comma);
     spec = comma == std::string_view::npos ? std::string_view() : spec.substr(comma + 1);
     if (Apply(word, &switches)) continue;
-    *error = "unknown switch of model: '" + std::string(word) + "'; write -name or +name, known names:";
+    *error =
+        "unknown switch of model: '" + std::string(word) + "'; write -name or +name, known names:";
     for (const SwitchEntry& entry : kSwitches) *error += std::string(" ") + entry.name;
     return nullptr;
   }
-  for (const SwitchEntry& entry : kSwitches) info.switches.push_back({entry.name, switches.*entry.value, entry.doc});
+  for (const SwitchEntry& entry : kSwitches)
+    info.switches.push_back({entry.name, switches.*entry.value, entry.doc});
   return std::make_unique<Model>(std::move(info), switches);
 }
 

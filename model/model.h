@@ -13,8 +13,8 @@
 
 MMDIFF_MODEL_BEGIN
 
-// A model with the switches of `spec` turned: "" or "-batch_unmap,-lru_batch" ("+name" turns one on). On an
-// unknown switch nullptr, and *error names it and lists the known ones.
+// A model with the switches of `spec` turned: "" or "-batch_unmap,-lru_batch" ("+name" turns one
+// on). On an unknown switch nullptr, and *error names it and lists the known ones.
 std::unique_ptr<Implementation> MakeModel(std::string_view spec, std::string* error);
 
 MMDIFF_MODEL_END

@@ -21,8 +21,11 @@ Digest RunChecked(Implementation& impl, const Program& program) {
   for (uint32_t i = 0; i < program.ops.size(); ++i) {
     const Op& op = program.ops[i];
     log->BeginOp();
-    OpContext ctx{.op_index = i, .result_handle = next[static_cast<size_t>(DescOf(op.code).result)]++,
-                  .cpu = op.cpu, .thread = op.thread, .choices = log.get()};
+    OpContext ctx{.op_index = i,
+                  .result_handle = next[static_cast<size_t>(DescOf(op.code).result)]++,
+                  .cpu = op.cpu,
+                  .thread = op.thread,
+                  .choices = log.get()};
     impl.Dispatch(op, ctx);
     digest = impl.digest();
     impl.Snapshot(&state);
@@ -51,7 +54,8 @@ TEST(Model, DigestAndInvariantsHoldInRandomProgramsOfManyWorlds) {
   for (const World& world : {World{}, small, large}) {
     GenerateOptions options;
     options.world = world;
-    for (uint64_t seed = 1; seed <= 60 && !HasFailure(); ++seed) RunChecked(*impl, Generate(seed, options));
+    for (uint64_t seed = 1; seed <= 60 && !HasFailure(); ++seed)
+      RunChecked(*impl, Generate(seed, options));
   }
 }
 
@@ -73,9 +77,11 @@ TEST(Model, EverySwitchTurnsOffAndKeepsItsStateSound) {
     const auto impl = MakeModel("-" + info.name, &error);
     ASSERT_NE(impl, nullptr) << error;
     EXPECT_THAT(impl->info().name, testing::HasSubstr(info.name));
-    for (const SwitchInfo& other : impl->info().switches) EXPECT_EQ(other.on, other.name != info.name);
+    for (const SwitchInfo& other : impl->info().switches)
+      EXPECT_EQ(other.on, other.name != info.name);
     GenerateOptions options;
-    for (uint64_t seed = 1; seed <= 15 && !HasFailure(); ++seed) RunChecked(*impl, Generate(seed, options));
+    for (uint64_t seed = 1; seed <= 15 && !HasFailure(); ++seed)
+      RunChecked(*impl, Generate(seed, options));
   }
 }
 

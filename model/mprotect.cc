@@ -48,7 +48,8 @@ uint32_t change_present_ptes(Change& c, uint32_t vpn, uint32_t end, Pte pte) {
   const Folio& folio = *page->folio;
   uint32_t nr = 1;
   if (folio.large() && c.t.k.on.batch_protect && end - vpn > 1) {
-    nr = folio_pte_batch(c.t, *c.table, vpn, &pte, folio, end - vpn, kFpbRespectWrite | kFpbRespectDirty);
+    nr = folio_pte_batch(c.t, *c.table, vpn, &pte, folio, end - vpn,
+                         kFpbRespectWrite | kFpbRespectDirty);
   }
   if (!c.vma.has(kVmWrite)) {
     set_rights(c, vpn, nr, false);
@@ -95,12 +96,14 @@ void change_protection(Task& t, MmuGather& tlb, Vma& vma, uint32_t start, uint32
     const uint32_t stop = std::min(end, (start | (size - 1)) + 1);
     c.table = pmd_lookup(*vma.mm, start);
     // As in copy_page_range: `used` is only certain under the lock.
-    if (c.table != nullptr && (kThreaded || c.table->used.get() != 0)) change_pte_range(c, start, stop);
+    if (c.table != nullptr && (kThreaded || c.table->used.get() != 0))
+      change_pte_range(c, start, stop);
     start = stop;
   }
 }
 
-int mprotect_fixup(Task& t, MmuGather& tlb, Vma& vma, uint32_t start, uint32_t end, uint32_t rights) {
+int mprotect_fixup(Task& t, MmuGather& tlb, Vma& vma, uint32_t start, uint32_t end,
+                   uint32_t rights) {
   const uint32_t old_flags = vma.flags;
   const uint32_t new_flags = (old_flags & ~kAccessFlags) | rights;
   if (new_flags == old_flags) return 0;
@@ -108,12 +111,14 @@ int mprotect_fixup(Task& t, MmuGather& tlb, Vma& vma, uint32_t start, uint32_t e
   Vma* changed = vma_modify_flags(t, vma, start, end, new_flags);
   if (changed == nullptr) return kENOMEM;
   change_protection(t, tlb, *changed, start, end);
-  const bool newly_writable = (new_flags & kVmWrite) != 0 && (old_flags & (kVmWrite | kVmShared)) == 0;
+  const bool newly_writable =
+      (new_flags & kVmWrite) != 0 && (old_flags & (kVmWrite | kVmShared)) == 0;
   if ((new_flags & kVmLocked) != 0 && newly_writable) mm_populate(t, mm, start, end);
   return 0;
 }
 
-int change_range(Task& t, MmuGather& tlb, Mm& mm, uint32_t start, uint32_t end, uint32_t prot, uint32_t* pages) {
+int change_range(Task& t, MmuGather& tlb, Mm& mm, uint32_t start, uint32_t end, uint32_t prot,
+                 uint32_t* pages) {
   uint32_t rights = 0;
   if ((prot & (kProtRead | kProtWrite)) != 0) rights |= kVmRead;
   if ((prot & kProtWrite) != 0) rights |= kVmWrite;

@@ -58,7 +58,8 @@ uint32_t GrowZone(Kernel& k) {
   MMDIFF_BUG_ON(number == kMaxChunks, "the model is out of frames");
   if (k.mem_map.size() == number) {
     k.mem_map.push_back(std::make_unique<PageChunk>());
-    for (uint32_t i = 0; i < kChunkPages; ++i) k.mem_map[number]->pages[i].pfn = number * kChunkPages + i;
+    for (uint32_t i = 0; i < kChunkPages; ++i)
+      k.mem_map[number]->pages[i].pfn = number * kChunkPages + i;
   }
   PageChunk& chunk = *k.mem_map[number];
   std::fill(std::begin(chunk.free), std::end(chunk.free), ~0ull);
@@ -80,7 +81,8 @@ Page* TakeBlock(Kernel& k, Zone& zone, uint32_t order) {
     MarkBlock(chunk, first, nr, false);
     chunk.high = std::max(chunk.high, first + nr);
     chunk.position = pos;
-    while (zone.lowest < zone.chunks.size() && k.mem_map[zone.chunks[zone.lowest]]->nr_free == 0) ++zone.lowest;
+    while (zone.lowest < zone.chunks.size() && k.mem_map[zone.chunks[zone.lowest]]->nr_free == 0)
+      ++zone.lowest;
     return &chunk.pages[first];
   }
 }
@@ -211,7 +213,8 @@ uint32_t folio_expected_ref_count(const Folio& folio) {
 }
 
 bool folio_maybe_dma_pinned(const Folio& folio) {
-  // Who cleared an entry before sees the pin of a lockless walk that found it, or the walk sees it cleared.
+  // Who cleared an entry before sees the pin of a lockless walk that found it, or the walk sees it
+  // cleared.
   if (folio.large()) return folio.pincount.get_ordered() > 0;
   return static_cast<uint32_t>(folio.refcount.get_ordered()) >= kGupPinBias;
 }

@@ -36,7 +36,8 @@ void clear_ptes(Task& t, PageTable& table, uint32_t vpn, uint32_t nr) {
 
 void free_pgtables(Task& t, Mm& mm, uint32_t floor, uint32_t ceiling) {
   const uint32_t size = 1u << mm.table_shift;
-  for (uint32_t index = (floor + size - 1) >> mm.table_shift; index < ceiling >> mm.table_shift; ++index) {
+  for (uint32_t index = (floor + size - 1) >> mm.table_shift; index < ceiling >> mm.table_shift;
+       ++index) {
     PageTable* table = mm.pgd[index].get();
     if (table == nullptr) continue;
     MMDIFF_BUG_ON(table->used.get() != 0, "page table freed while it has entries");
@@ -46,8 +47,8 @@ void free_pgtables(Task& t, Mm& mm, uint32_t floor, uint32_t ceiling) {
   }
 }
 
-uint32_t folio_pte_batch(Task& t, const PageTable& table, uint32_t vpn, Pte* pte, const Folio& folio,
-                         uint32_t max_nr, uint32_t flags) {
+uint32_t folio_pte_batch(Task& t, const PageTable& table, uint32_t vpn, Pte* pte,
+                         const Folio& folio, uint32_t max_nr, uint32_t flags) {
   const uint32_t left = folio.pfn + folio.nr_pages() - pte->pfn();
   if (max_nr > left) max_nr = left;
   uint32_t ignored = kPteYoung;
@@ -72,7 +73,9 @@ uint32_t folio_pte_batch(Task& t, const PageTable& table, uint32_t vpn, Pte* pte
 
 uint32_t swap_pte_batch(const PageTable& table, uint32_t vpn, Pte first, uint32_t max_nr) {
   uint32_t nr = 1;
-  while (nr < max_nr && table.at(vpn - table.base + nr).v == first.v + (static_cast<uint64_t>(nr) << 32)) ++nr;
+  while (nr < max_nr &&
+         table.at(vpn - table.base + nr).v == first.v + (static_cast<uint64_t>(nr) << 32))
+    ++nr;
   return nr;
 }
 

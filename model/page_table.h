@@ -1,7 +1,7 @@
 // Page tables: a PGD of tables of World::table entries. The kernel's pgtable.h.
 //
-// Every change of an entry goes through set_pte(), under PageTable::lock, so that the digest sees it.
-// Tables are made on demand from a pool; nothing here knows folios, counters or the TLB.
+// Every change of an entry goes through set_pte(), under PageTable::lock, so that the digest sees
+// it. Tables are made on demand from a pool; nothing here knows folios, counters or the TLB.
 #ifndef MMDIFF_MODEL_PAGE_TABLE_H_
 #define MMDIFF_MODEL_PAGE_TABLE_H_
 
@@ -12,7 +12,8 @@
 
 MMDIFF_MODEL_BEGIN
 
-// One entry: kind in bits 0-7, PteBits in 8-15, and the pfn (present, migration) or slot (swap) above 32.
+// One entry: kind in bits 0-7, PteBits in 8-15, and the pfn (present, migration) or slot (swap)
+// above 32.
 struct Pte {
   uint64_t v = 0;
 
@@ -50,11 +51,12 @@ inline constexpr uint32_t kMaxTable = 512;
 
 struct PageTable {
   sync::Mutex<sync::Rank::kPageTable> lock;
-  Mm* mm = nullptr;  // nullptr: in the pool
-  uint32_t base = 0;  // vpn of entry 0
+  Mm* mm = nullptr;              // nullptr: in the pool
+  uint32_t base = 0;             // vpn of entry 0
   sync::Counter<uint32_t> used;  // entries that are not none
-  uint32_t capacity = 0;  // of the arrays
-  std::unique_ptr<sync::Counter<uint64_t>[]> entries;  // World::table of them; none while in the pool
+  uint32_t capacity = 0;         // of the arrays
+  std::unique_ptr<sync::Counter<uint64_t>[]>
+      entries;  // World::table of them; none while in the pool
   // For the digest: the hash it holds for each entry, and which entries changed.
   std::unique_ptr<uint64_t[]> hashes;
   uint64_t touched_slots[kMaxTable / 64] = {};
@@ -77,15 +79,16 @@ void free_pgtables(Task& t, Mm& mm, uint32_t floor, uint32_t ceiling);
 
 // Flags of folio_pte_batch.
 enum FpbFlags : uint32_t {
-  kFpbRespectWrite = 1, kFpbRespectDirty = 2,
-  kFpbMergeWrite = 4,        // fold write into *pte
-  kFpbMergeYoungDirty = 8,   // fold young and dirty into *pte
+  kFpbRespectWrite = 1,
+  kFpbRespectDirty = 2,
+  kFpbMergeWrite = 4,       // fold write into *pte
+  kFpbMergeYoungDirty = 8,  // fold young and dirty into *pte
 };
-// Length of the run from `vpn` (whose entry is *pte, present, in `folio`) of entries that map the next
-// pages of the folio, at most max_nr; the caller limits max_nr to one VMA and one table. protnone must
-// agree; write and dirty only if asked. O(run).
-uint32_t folio_pte_batch(Task& t, const PageTable& table, uint32_t vpn, Pte* pte, const Folio& folio,
-                         uint32_t max_nr, uint32_t flags);
+// Length of the run from `vpn` (whose entry is *pte, present, in `folio`) of entries that map the
+// next pages of the folio, at most max_nr; the caller limits max_nr to one VMA and one table.
+// protnone must agree; write and dirty only if asked. O(run).
+uint32_t folio_pte_batch(Task& t, const PageTable& table, uint32_t vpn, Pte* pte,
+                         const Folio& folio, uint32_t max_nr, uint32_t flags);
 // Length of the run of swap entries from `vpn` with consecutive slots and the same exclusive bit.
 uint32_t swap_pte_batch(const PageTable& table, uint32_t vpn, Pte first, uint32_t max_nr);
 

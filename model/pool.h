@@ -1,7 +1,8 @@
-// Pool: objects of one kind at stable addresses, used again after they are freed. Handle tables likewise.
+// Pool: objects of one kind at stable addresses, used again after they are freed. Handle tables
+// likewise.
 //
-// Neither allocates host memory once it is as large as a program ever made it. Reset is O(objects handed
-// out since the last). Objects are not constructed again: who takes one sets its fields.
+// Neither allocates host memory once it is as large as a program ever made it. Reset is O(objects
+// handed out since the last). Objects are not constructed again: who takes one sets its fields.
 #ifndef MMDIFF_MODEL_POOL_H_
 #define MMDIFF_MODEL_POOL_H_
 
@@ -55,7 +56,8 @@ class Pool {
   size_t high_ = 0;
 };
 
-// What the handles of one kind stand for, by handle number. An operation claims a handle while it runs.
+// What the handles of one kind stand for, by handle number. An operation claims a handle while it
+// runs.
 template <typename T>
 class HandleTable {
  public:
@@ -68,7 +70,8 @@ class HandleTable {
   }
   void Release(uint32_t n) { Set(n, State::kReady); }
   void Spend(uint32_t n) { Set(n, State::kSpent); }
-  // The value that number n will stand for, busy until Release; its old fields are the caller's to set.
+  // The value that number n will stand for, busy until Release; its old fields are the caller's to
+  // set.
   T* Bind(uint32_t n) {
     sync::Guard guard(lock_);
     while (all_.size() <= n) all_.emplace_back();

@@ -1,7 +1,9 @@
-// Reverse mapping: from a folio to the page-table entries that map it. The kernel's rmap.h and rmap.c.
+// Reverse mapping: from a folio to the page-table entries that map it. The kernel's rmap.h and
+// rmap.c.
 //
-// AnonVma and its chains tell which VMAs may map an anonymous folio; FileObject::i_mmap tells it for the
-// page cache. A walk costs O(log n + VMAs that cover the folio). Nothing here changes a VMA's range.
+// AnonVma and its chains tell which VMAs may map an anonymous folio; FileObject::i_mmap tells it
+// for the page cache. A walk costs O(log n + VMAs that cover the folio). Nothing here changes a
+// VMA's range.
 #ifndef MMDIFF_MODEL_RMAP_H_
 #define MMDIFF_MODEL_RMAP_H_
 
@@ -15,8 +17,9 @@
 
 MMDIFF_MODEL_BEGIN
 
-// VMAs (or chains) ordered by page offset; a query costs O(log n + hits) as long as lengths are alike.
-// T gives interval_start() and interval_last() (inclusive), which do not change while it is inside.
+// VMAs (or chains) ordered by page offset; a query costs O(log n + hits) as long as lengths are
+// alike. T gives interval_start() and interval_last() (inclusive), which do not change while it is
+// inside.
 template <typename T>
 class IntervalSet {
  public:
@@ -30,7 +33,8 @@ class IntervalSet {
     items_.erase(it);
     if (items_.empty()) max_len_ = 0;
   }
-  // Calls fn(T*) for those that meet [first, last], until it returns false. False if it was stopped.
+  // Calls fn(T*) for those that meet [first, last], until it returns false. False if it was
+  // stopped.
   template <typename Fn>
   bool ForEach(uint32_t first, uint32_t last, Fn&& fn) const {
     const uint32_t from = first > max_len_ ? first - max_len_ : 0;
@@ -41,7 +45,10 @@ class IntervalSet {
     return true;
   }
   bool empty() const { return items_.empty(); }
-  void clear() { items_.clear(); max_len_ = 0; }
+  void clear() {
+    items_.clear();
+    max_len_ = 0;
+  }
   const std::vector<T*>& items() const { return items_; }
 
  private:
@@ -71,7 +78,7 @@ struct AnonVma {
   uint32_t num_active_vmas = 0;  // VMAs whose own anon_vma this is
   IntervalSet<AnonVmaChain> chains;
   sync::SharedMutex<sync::Rank::kAnonVma> lock;  // the root's is used
-  uint32_t refs = 0;             // who keeps it though no VMA is chained (get_anon_vma); under the root's lock
+  uint32_t refs = 0;  // who keeps it though no VMA is chained (get_anon_vma); under the root's lock
 };
 
 // vma.cc: the life of anon_vmas.
@@ -79,13 +86,13 @@ void anon_vma_prepare(Task& t, Vma& vma);
 void anon_vma_clone(Task& t, Vma& dst, Vma& src);
 void anon_vma_fork(Task& t, Vma& child, Vma& parent);
 void unlink_anon_vmas(Task& t, Vma& vma);
-// Keeps the anon_vma of a locked folio while nothing maps the folio (migration, split); nullptr, and nothing to
-// be put, if it is not anonymous or not mapped now.
+// Keeps the anon_vma of a locked folio while nothing maps the folio (migration, split); nullptr,
+// and nothing to be put, if it is not anonymous or not mapped now.
 AnonVma* folio_get_anon_vma(Task& t, Folio& folio);
 void put_anon_vma(Task& t, AnonVma& anon_vma);
 
-// Finds the entries of one VMA that map (or, with `migration`, are migration entries for) pages of a
-// folio. next() stops at each, with the table locked; the caller may leave with done().
+// Finds the entries of one VMA that map (or, with `migration`, are migration entries for) pages of
+// a folio. next() stops at each, with the table locked; the caller may leave with done().
 struct PageVmaMappedWalk {
   Folio* folio = nullptr;
   Vma* vma = nullptr;
@@ -102,9 +109,10 @@ bool page_vma_mapped_walk_init(PageVmaMappedWalk* walk, Folio& folio, Vma& vma, 
 bool page_vma_mapped_walk(Task& t, PageVmaMappedWalk* walk);
 void page_vma_mapped_walk_done(PageVmaMappedWalk* walk);
 
-// Calls rmap_one(Vma&) for each VMA that may map the folio, until it returns false. The folio is locked,
-// or (migration, split) known not to change. Takes the rmap lock for read. An anonymous folio that is not mapped
-// is walked only by who holds its anon_vma (folio_get_anon_vma): nothing else keeps that.
+// Calls rmap_one(Vma&) for each VMA that may map the folio, until it returns false. The folio is
+// locked, or (migration, split) known not to change. Takes the rmap lock for read. An anonymous
+// folio that is not mapped is walked only by who holds its anon_vma (folio_get_anon_vma): nothing
+// else keeps that.
 void rmap_walk(Task& t, Folio& folio, AnonVma* held, const std::function<bool(Vma&)>& rmap_one);
 
 struct FolioReferenced {
@@ -112,7 +120,8 @@ struct FolioReferenced {
   bool vm_locked = false;
 };
 FolioReferenced folio_referenced(Task& t, Folio& folio);
-// Beyond TtuFlagBits: the walk of a split, which nothing can stop early, so that it records no Visit.
+// Beyond TtuFlagBits: the walk of a split, which nothing can stop early, so that it records no
+// Visit.
 inline constexpr uint32_t kTtuSplit = 1u << 16;
 // Number of entries unmapped. TtuFlagBits.
 uint32_t try_to_unmap(Task& t, Folio& folio, uint32_t ttu_flags);

@@ -1,13 +1,13 @@
 // Locks, counters and yield points of the model: the one layer through which it synchronises.
 //
-// Two builds of the same sources. The sequential build (default) has one thread: a lock is a flag that
-// only catches misuse in debug builds, a counter is a plain integer, a yield point is nothing. With
-// MMDIFF_MODEL_THREADED locks are real, counters are std::atomic, and each thread asserts the order in
-// which it takes locks. Nothing here allocates. Sequential cost: none in release builds.
+// Two builds of the same sources. The sequential build (default) has one thread: a lock is a flag
+// that only catches misuse in debug builds, a counter is a plain integer, a yield point is nothing.
+// With MMDIFF_MODEL_THREADED locks are real, counters are std::atomic, and each thread asserts the
+// order in which it takes locks. Nothing here allocates. Sequential cost: none in release builds.
 //
 // The order of locks (a thread takes them downwards, never upwards):
-//   mmap_lock             Mm::mmap_lock, one an mm; never two (nobody knows the child of a fork yet)
-//   folio lock            kFolioLocked; trylock only, so it cannot deadlock and has no rank
+//   mmap_lock             Mm::mmap_lock, one an mm; never two (nobody knows the child of a fork
+//   yet) folio lock            kFolioLocked; trylock only, so it cannot deadlock and has no rank
 //   anon_vma prepare lock Mm::prepare_lock, while a VMA gets its anon_vma
 //   i_mmap_rwsem          FileObject::i_mmap_lock
 //   anon_vma root rwsem   AnonVma::root->lock
@@ -30,17 +30,25 @@
 #include <atomic>
 #include <mutex>
 #include <shared_mutex>
-#include <thread>
 #endif
 
-// Everything of the model lives in mmdiff::model, in an inline namespace that names the build, so that
-// both libraries can be linked into one program.
+// Everything of the model lives in mmdiff::model, in an inline namespace that names the build, so
+// that both libraries can be linked into one program.
 #ifdef MMDIFF_MODEL_THREADED
-#define MMDIFF_MODEL_BEGIN namespace mmdiff { namespace model { inline namespace threaded {
+#define MMDIFF_MODEL_BEGIN \
+  namespace mmdiff {       \
+  namespace model {        \
+  inline namespace threaded {
 #else
-#define MMDIFF_MODEL_BEGIN namespace mmdiff { namespace model { inline namespace sequential {
+#define MMDIFF_MODEL_BEGIN \
+  namespace mmdiff {       \
+  namespace model {        \
+  inline namespace sequential {
 #endif
-#define MMDIFF_MODEL_END }}}
+#define MMDIFF_MODEL_END \
+  }                      \
+  }                      \
+  }
 
 MMDIFF_MODEL_BEGIN
 
@@ -53,44 +61,68 @@ inline constexpr bool kThreaded = false;
 // Prints `text` with the place and aborts. The harness keeps the program as a crash.
 [[noreturn]] void Bug(const char* text, const char* file, int line);
 
-#define MMDIFF_BUG_ON(cond, text)                                \
-  do {                                                           \
-    if (__builtin_expect(static_cast<bool>(cond), 0))            \
-      ::mmdiff::model::Bug(text, __FILE__, __LINE__);            \
+#define MMDIFF_BUG_ON(cond, text)                     \
+  do {                                                \
+    if (__builtin_expect(static_cast<bool>(cond), 0)) \
+      ::mmdiff::model::Bug(text, __FILE__, __LINE__); \
   } while (0)
 
 namespace sync {
 
 enum class Rank : uint8_t {
-  kMmap, kAnonPrepare, kIMmap, kAnonVma, kPageTable, kBatch, kLru, kSwap, kSplitQueue, kMmId, kZone, kTlb, kHandle, kPool,
+  kMmap,
+  kAnonPrepare,
+  kIMmap,
+  kAnonVma,
+  kPageTable,
+  kBatch,
+  kLru,
+  kSwap,
+  kSplitQueue,
+  kMmId,
+  kZone,
+  kTlb,
+  kHandle,
+  kPool,
 };
 
-// A named place where another thread may run. The threaded build yields here at times; a scheduler that
-// chooses interleavings installs itself with SetSyncPointHook.
+// A named place where another thread may run. The threaded build yields here at times; a scheduler
+// that chooses interleavings installs itself with SetSyncPointHook.
 using SyncPointHook = void (*)(const char* name);
+// The name that the hook is given again and again while the thread cannot have a lock: another must
+// run.
+inline constexpr const char* kBlocked = "blocked";
 #ifdef MMDIFF_MODEL_THREADED
 void SetSyncPointHook(SyncPointHook hook);  // nullptr takes it away; call while no thread runs
 void SyncPoint(const char* name);
-void RankTaken(Rank rank, bool nested);  // asserts the order; `nested` allows a second of equal rank
+bool SyncPointHooked();  // with a hook nothing waits but in the hook
+void RankTaken(Rank rank,
+               bool nested);  // asserts the order; `nested` allows a second of equal rank
 void RankDropped(Rank rank);
 #else
 inline void SyncPoint(const char*) {}
 #endif
 
-// An integer that several threads count on. Reads acquire, changes are acq_rel in the threaded build.
+// An integer that several threads count on. Reads acquire, changes are acq_rel in the threaded
+// build.
 template <typename T>
 class Counter {
  public:
   constexpr Counter(T v = T{}) : v_(v) {}
 #ifdef MMDIFF_MODEL_THREADED
   Counter(const Counter& o) : v_(o.get()) {}
-  Counter& operator=(const Counter& o) { set(o.get()); return *this; }
+  Counter& operator=(const Counter& o) {
+    set(o.get());
+    return *this;
+  }
   T get() const { return v_.load(std::memory_order_acquire); }
   void set(T v) { v_.store(v, std::memory_order_release); }
-  // A read that is ordered with other threads' add and sub like one of them: what this thread stored before
-  // it is seen by who changes the counter after it.
+  // A read that is ordered with other threads' add and sub like one of them: what this thread
+  // stored before it is seen by who changes the counter after it.
   T get_ordered() const { return v_.fetch_add(T{}, std::memory_order_acq_rel); }
-  T add(T d) { return static_cast<T>(v_.fetch_add(d, std::memory_order_acq_rel) + d); }  // new value
+  T add(T d) {
+    return static_cast<T>(v_.fetch_add(d, std::memory_order_acq_rel) + d);
+  }  // new value
   T sub(T d) { return static_cast<T>(v_.fetch_sub(d, std::memory_order_acq_rel) - d); }
   T fetch_or(T m) { return v_.fetch_or(m, std::memory_order_acq_rel); }    // old value
   T fetch_and(T m) { return v_.fetch_and(m, std::memory_order_acq_rel); }  // old value
@@ -103,8 +135,16 @@ class Counter {
   void set(T v) { v_ = v; }
   T add(T d) { return v_ = static_cast<T>(v_ + d); }
   T sub(T d) { return v_ = static_cast<T>(v_ - d); }
-  T fetch_or(T m) { const T old = v_; v_ = static_cast<T>(v_ | m); return old; }
-  T fetch_and(T m) { const T old = v_; v_ = static_cast<T>(v_ & m); return old; }
+  T fetch_or(T m) {
+    const T old = v_;
+    v_ = static_cast<T>(v_ | m);
+    return old;
+  }
+  T fetch_and(T m) {
+    const T old = v_;
+    v_ = static_cast<T>(v_ & m);
+    return old;
+  }
   bool compare_exchange(T from, T to) {
     if (v_ != from) return false;
     v_ = to;
@@ -136,7 +176,10 @@ class Ptr {
  public:
   Ptr(T* p = nullptr) : p_(p) {}
   Ptr(const Ptr& o) : p_(static_cast<T*>(o)) {}
-  Ptr& operator=(T* p) { p_.store(p, std::memory_order_release); return *this; }
+  Ptr& operator=(T* p) {
+    p_.store(p, std::memory_order_release);
+    return *this;
+  }
   Ptr& operator=(const Ptr& o) { return *this = static_cast<T*>(o); }
   operator T*() const { return p_.load(std::memory_order_acquire); }
   T* operator->() const { return *this; }
@@ -149,9 +192,15 @@ class Word {
  public:
   Word(uint32_t v = 0) : v_(v) {}
   Word(const Word& o) : v_(static_cast<uint32_t>(o)) {}
-  Word& operator=(uint32_t v) { v_.store(v, std::memory_order_release); return *this; }
+  Word& operator=(uint32_t v) {
+    v_.store(v, std::memory_order_release);
+    return *this;
+  }
   Word& operator=(const Word& o) { return *this = static_cast<uint32_t>(o); }
-  Word& operator&=(uint32_t v) { v_.fetch_and(v); return *this; }
+  Word& operator&=(uint32_t v) {
+    v_.fetch_and(v);
+    return *this;
+  }
   operator uint32_t() const { return v_.load(std::memory_order_acquire); }
 
  private:
@@ -162,7 +211,10 @@ class Flag {
  public:
   Flag(bool v = false) : v_(v) {}
   Flag(const Flag& o) : v_(static_cast<bool>(o)) {}
-  Flag& operator=(bool v) { v_.store(v, std::memory_order_release); return *this; }
+  Flag& operator=(bool v) {
+    v_.store(v, std::memory_order_release);
+    return *this;
+  }
   Flag& operator=(const Flag& o) { return *this = static_cast<bool>(o); }
   operator bool() const { return v_.load(std::memory_order_acquire); }
 
@@ -196,14 +248,21 @@ template <Rank R>
 class Mutex {
  public:
 #ifdef MMDIFF_MODEL_THREADED
-  void lock() { RankTaken(R, false); m_.lock(); }
-  // The caller knows that nobody takes the two the other way round at once. By trying, so that TSan, which
-  // knows locks by address and not by what they guard just now, does not see a cycle.
+  void lock() {
+    RankTaken(R, false);
+    if (!SyncPointHooked()) return m_.lock();
+    while (!m_.try_lock()) SyncPoint(kBlocked);
+  }
+  // The caller knows that nobody takes the two the other way round at once. By trying, so that
+  // TSan, which knows locks by address and not by what they guard just now, does not see a cycle.
   void lock_nested() {
     RankTaken(R, true);
-    while (!m_.try_lock()) std::this_thread::yield();
+    while (!m_.try_lock()) SyncPoint(kBlocked);
   }
-  void unlock() { m_.unlock(); RankDropped(R); }
+  void unlock() {
+    m_.unlock();
+    RankDropped(R);
+  }
 
  private:
   std::mutex m_;
@@ -234,10 +293,24 @@ template <Rank R>
 class SharedMutex {
  public:
 #ifdef MMDIFF_MODEL_THREADED
-  void lock() { RankTaken(R, false); m_.lock(); }
-  void unlock() { m_.unlock(); RankDropped(R); }
-  void lock_shared() { RankTaken(R, false); m_.lock_shared(); }
-  void unlock_shared() { m_.unlock_shared(); RankDropped(R); }
+  void lock() {
+    RankTaken(R, false);
+    if (!SyncPointHooked()) return m_.lock();
+    while (!m_.try_lock()) SyncPoint(kBlocked);
+  }
+  void unlock() {
+    m_.unlock();
+    RankDropped(R);
+  }
+  void lock_shared() {
+    RankTaken(R, false);
+    if (!SyncPointHooked()) return m_.lock_shared();
+    while (!m_.try_lock_shared()) SyncPoint(kBlocked);
+  }
+  void unlock_shared() {
+    m_.unlock_shared();
+    RankDropped(R);
+  }
 
  private:
   std::shared_mutex m_;
@@ -278,10 +351,15 @@ template <typename L>
 class [[nodiscard]] Guard {
  public:
   explicit Guard(L& l) : l_(&l) { l_->lock(); }
-  ~Guard() { if (l_ != nullptr) l_->unlock(); }
+  ~Guard() {
+    if (l_ != nullptr) l_->unlock();
+  }
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
-  void unlock() { l_->unlock(); l_ = nullptr; }
+  void unlock() {
+    l_->unlock();
+    l_ = nullptr;
+  }
 
  private:
   L* l_;

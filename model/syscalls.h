@@ -1,7 +1,8 @@
-// Model: the Implementation; one method per operation, each in the file of its subject: processes and
-// mappings in mmap.cc, protect in mprotect.cc, advice in madvise.cc, and so on.
+// Model: the Implementation; one method per operation, each in the file of its subject: processes
+// and mappings in mmap.cc, protect in mprotect.cc, advice in madvise.cc, and so on.
 //
-// An operation checks its handles first, then takes the locks of its mm. Costs are those of the operation.
+// An operation checks its handles first, then takes the locks of its mm. Costs are those of the
+// operation.
 #ifndef MMDIFF_MODEL_SYSCALLS_H_
 #define MMDIFF_MODEL_SYSCALLS_H_
 
@@ -24,7 +25,8 @@ class Model final : public Implementation {
   Kernel& kernel() { return k_; }
 
 #define MMDIFF_ARG(kind, name)
-#define MMDIFF_OP(op, result, weight, arglist, doc) OpResult op(const args::op& a, OpContext& ctx) override;
+#define MMDIFF_OP(op, result, weight, arglist, doc) \
+  OpResult op(const args::op& a, OpContext& ctx) override;
 #include "program/ops.def"
 
  private:

@@ -1,6 +1,7 @@
-// Task: what runs an operation of the model: whose CPU it uses, whom it tells its choices, and the lists
-// of touched objects that keep the digest incremental. One a running operation, on the stack; passed to
-// everything, so that several threads may run operations on one Kernel. Never outlives its operation.
+// Task: what runs an operation of the model: whose CPU it uses, whom it tells its choices, and the
+// lists of touched objects that keep the digest incremental. One a running operation, on the stack;
+// passed to everything, so that several threads may run operations on one Kernel. Never outlives
+// its operation.
 #ifndef MMDIFF_MODEL_TASK_H_
 #define MMDIFF_MODEL_TASK_H_
 
@@ -28,8 +29,19 @@ struct FolioBatch;
 
 // Errno values that the model answers, positive as in OpResult.
 enum Errno : int32_t {
-  kEPERM = 1, kENOENT = 2, kESRCH = 3, kEBADF = 9, kEAGAIN = 11, kENOMEM = 12, kEFAULT = 14,
-  kEBUSY = 16, kEEXIST = 17, kENODEV = 19, kEINVAL = 22, kENOSPC = 28, kEOVERFLOW = 75,
+  kEPERM = 1,
+  kENOENT = 2,
+  kESRCH = 3,
+  kEBADF = 9,
+  kEAGAIN = 11,
+  kENOMEM = 12,
+  kEFAULT = 14,
+  kEBUSY = 16,
+  kEEXIST = 17,
+  kENODEV = 19,
+  kEINVAL = 22,
+  kENOSPC = 28,
+  kEOVERFLOW = 75,
 };
 
 struct Switches {

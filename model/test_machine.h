@@ -1,7 +1,8 @@
-// A model with a program of calls around it, for the tests of model/: each call is one operation on CPU `cpu`.
+// A model with a program of calls around it, for the tests of model/: each call is one operation on
+// CPU `cpu`.
 //
-// It numbers operations and handles as a runner would. For tests only; a call costs its operation plus a
-// full check: the digest must fit the snapshot and no invariant may be broken.
+// It numbers operations and handles as a runner would. For tests only; a call costs its operation
+// plus a full check: the digest must fit the snapshot and no invariant may be broken.
 #ifndef MMDIFF_MODEL_TEST_MACHINE_H_
 #define MMDIFF_MODEL_TEST_MACHINE_H_
 
@@ -30,9 +31,12 @@ class TestMachine {
 
   // Runs one operation; `result` is the number of the handle that it binds.
   template <typename Args>
-  OpResult Run(OpResult (Model::*op)(const Args&, OpContext&), const Args& args, uint32_t result = 0) {
+  OpResult Run(OpResult (Model::*op)(const Args&, OpContext&), const Args& args,
+               uint32_t result = 0) {
     log_->BeginOp();
-    OpContext ctx{.op_index = next_op_++, .result_handle = result, .cpu = static_cast<uint8_t>(cpu),
+    OpContext ctx{.op_index = next_op_++,
+                  .result_handle = result,
+                  .cpu = static_cast<uint8_t>(cpu),
                   .choices = log_.get()};
     const OpResult r = (static_cast<Model&>(*impl_).*op)(args, ctx);
     const Digest digest = impl_->digest();
@@ -43,20 +47,29 @@ class TestMachine {
   }
 
   void Mm(uint32_t m) { EXPECT_EQ(Run(&Model::mm, args::mm{}, m).err, 0); }
-  void Fork(uint32_t from, uint32_t to) { EXPECT_EQ(Run(&Model::fork, args::fork{from}, to).err, 0); }
+  void Fork(uint32_t from, uint32_t to) {
+    EXPECT_EQ(Run(&Model::fork, args::fork{from}, to).err, 0);
+  }
   OpResult Exit(uint32_t m) { return Run(&Model::exit, args::exit{m}); }
   void File(uint32_t f, uint32_t npages, uint32_t order) {
     EXPECT_EQ(Run(&Model::file, args::file{npages, order}, f).err, 0);
   }
-  OpResult Map(uint32_t m, uint32_t vpn, uint32_t n, uint32_t flags, uint32_t file = kNoFile, uint32_t pgoff = 0) {
+  OpResult Map(uint32_t m, uint32_t vpn, uint32_t n, uint32_t flags, uint32_t file = kNoFile,
+               uint32_t pgoff = 0) {
     return Run(&Model::map, args::map{m, vpn, n, flags, file, pgoff});
   }
-  OpResult Unmap(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::unmap, args::unmap{m, vpn, n}); }
+  OpResult Unmap(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::unmap, args::unmap{m, vpn, n});
+  }
   OpResult Protect(uint32_t m, uint32_t vpn, uint32_t n, uint32_t prot) {
     return Run(&Model::protect, args::protect{m, vpn, n, prot});
   }
-  OpResult Read(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::read, args::read{m, vpn, n}); }
-  OpResult Write(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::write, args::write{m, vpn, n}); }
+  OpResult Read(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::read, args::read{m, vpn, n});
+  }
+  OpResult Write(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::write, args::write{m, vpn, n});
+  }
   OpResult Dontneed(uint32_t m, uint32_t vpn, uint32_t n) {
     return Run(&Model::dontneed, args::dontneed{m, vpn, n});
   }

@@ -95,8 +95,9 @@ bool TryHit(Task& t, Mm& mm, uint32_t vpn, bool write, uint64_t* value) {
   return true;
 }
 
-// A store through an entry that is writable but not dirty sets the dirty bit of the page table, if that
-// still maps the page writable. Otherwise, and for a store through a read-only entry, the entry goes.
+// A store through an entry that is writable but not dirty sets the dirty bit of the page table, if
+// that still maps the page writable. Otherwise, and for a store through a read-only entry, the
+// entry goes.
 bool TryDirty(Task& t, Mm& mm, uint32_t vpn, PageTable* ptes, uint64_t* value) {
   TlbTable* table = mm.tlb[vpn >> mm.table_shift];
   if (table == nullptr) return false;
@@ -177,7 +178,9 @@ void flush_tlb_mm(Task& t, Mm& mm) {
   ForgetPending(t, mm);
 }
 
-bool should_defer_flush(const Task& t, const Mm& mm) { return (mm.cpus.get() & ~(1u << t.cpu)) != 0; }
+bool should_defer_flush(const Task& t, const Mm& mm) {
+  return (mm.cpus.get() & ~(1u << t.cpu)) != 0;
+}
 
 void set_tlb_ubc_flush_pending(Task& t, Mm& mm) {
   // Under the lock of the flush: one that ran before the entries were cleared does not undo this.

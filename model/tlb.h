@@ -1,7 +1,7 @@
 // The TLBs: per CPU, what translations it holds. The kernel's tlb.c; a real entry is hardware.
 //
-// Kept by (mm, table): one TlbTable holds the entries of all CPUs for one page table's range, so that a
-// flush of a range costs O(words of the bitmap + entries dropped). Under Mm::tlb_lock.
+// Kept by (mm, table): one TlbTable holds the entries of all CPUs for one page table's range, so
+// that a flush of a range costs O(words of the bitmap + entries dropped). Under Mm::tlb_lock.
 #ifndef MMDIFF_MODEL_TLB_H_
 #define MMDIFF_MODEL_TLB_H_
 
@@ -13,7 +13,8 @@ MMDIFF_MODEL_BEGIN
 
 struct TlbEntry {
   uint32_t pfn = 0;
-  uint32_t folio = kNoFolio;  // number of the folio when the entry was made; kNoFolio: the zero page
+  uint32_t folio =
+      kNoFolio;  // number of the folio when the entry was made; kNoFolio: the zero page
   uint16_t offset = 0;
   bool write = false;
   bool dirty = false;
@@ -46,8 +47,8 @@ void flush_tlb_batched_pending(Task& t, Mm& mm);
 // flush_batched: does what was put off for every mm.
 void try_to_unmap_flush(Task& t);
 
-// One load or store of the task's CPU, through the TLB and, on a miss, the page-table walk; faults are the
-// caller's. kDone: *value is what was read, or was stored.
+// One load or store of the task's CPU, through the TLB and, on a miss, the page-table walk; faults
+// are the caller's. kDone: *value is what was read, or was stored.
 enum class TlbAccess : uint8_t { kDone, kFault };
 TlbAccess tlb_access(Task& t, Mm& mm, uint32_t vpn, bool write, uint64_t* value);
 

@@ -8,8 +8,8 @@ MMDIFF_MODEL_BEGIN
 
 namespace {
 
-// Holds the rmap structures of a VMA still while its range changes: the VMA (and a neighbour of the same
-// file and root) is out of them from here to the end.
+// Holds the rmap structures of a VMA still while its range changes: the VMA (and a neighbour of the
+// same file and root) is out of them from here to the end.
 class RmapChange {
  public:
   RmapChange(Vma& vma, Vma* other, AnonVma* anon_vma) : vma_(vma), other_(other), file_(vma.file) {
@@ -133,8 +133,8 @@ void Unlink(Task& t, Vma& vma) {
   t.k.vmas.Free(&vma);
 }
 
-// Merges [start, end) of `vma` into prev, and next into it too if given. The survivor grows before the others
-// go, so that a walk of the rmap finds each entry at any time.
+// Merges [start, end) of `vma` into prev, and next into it too if given. The survivor grows before
+// the others go, so that a walk of the rmap finds each entry at any time.
 Vma* MergeIntoPrev(Task& t, Mm& mm, size_t pos, uint32_t end, bool with_next) {
   Vma& prev = *mm.vmas[pos - 1];
   Vma& vma = *mm.vmas[pos];
@@ -233,7 +233,8 @@ Vma* vma_modify_flags(Task& t, Vma& vma, uint32_t start, uint32_t end, uint32_t 
   return middle;
 }
 
-Vma* vma_map(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t flags, FileObject* file, uint32_t pgoff) {
+Vma* vma_map(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t flags, FileObject* file,
+             uint32_t pgoff) {
   size_t pos = 0;
   find_vma(mm, start, &pos);
   const Piece piece{start, end, flags, pgoff, file, nullptr};

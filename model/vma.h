@@ -39,17 +39,18 @@ void touch_vma(Task& t, Vma& vma);
 Vma* vma_lookup(const Mm& mm, uint32_t vpn);
 // The first VMA that ends after vpn, or nullptr; its position in Mm::vmas in *pos if not null.
 Vma* find_vma(const Mm& mm, uint32_t vpn, size_t* pos = nullptr);
-// Flags may be changed over [start, end) of `vma`: merges with the neighbours or splits. The VMA that now
-// covers exactly what is to change (or more, if it was merged), or nullptr: a split would exceed
-// max_map_count, nothing changed. The new flags are set.
+// Flags may be changed over [start, end) of `vma`: merges with the neighbours or splits. The VMA
+// that now covers exactly what is to change (or more, if it was merged), or nullptr: a split would
+// exceed max_map_count, nothing changed. The new flags are set.
 Vma* vma_modify_flags(Task& t, Vma& vma, uint32_t start, uint32_t end, uint32_t new_flags);
-// Splits at vpn, which lies inside: the lower part keeps the object. Answers the upper part. Does not look
-// at max_map_count.
+// Splits at vpn, which lies inside: the lower part keeps the object. Answers the upper part. Does
+// not look at max_map_count.
 Vma* split_vma(Task& t, Vma& vma, uint32_t vpn);
 // A new mapping of [start, end): merged into its neighbours where it can be, else a VMA of its own.
-Vma* vma_map(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t flags, FileObject* file, uint32_t pgoff);
-// Takes the VMAs at positions [first, last) out of the mm and of their rmap structures and frees them; page
-// tables are the caller's.
+Vma* vma_map(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t flags, FileObject* file,
+             uint32_t pgoff);
+// Takes the VMAs at positions [first, last) out of the mm and of their rmap structures and frees
+// them; page tables are the caller's.
 void remove_vmas(Task& t, Mm& mm, size_t first, size_t last);
 // A copy of `src` for a fork, without anon_vma and not yet in any list.
 Vma* vma_dup(Task& t, Mm& mm, const Vma& src);

@@ -36,7 +36,8 @@ TEST(Vma, FileMappingsMergeOnlyAtContiguousOffsets) {
 }
 
 TEST(Vma, DifferentAnonVmasKeepNeighboursApartAndNothingElseDoes) {
-  // Which of prev, middle and next have pages decides whether [prev][middle][next] can become one VMA.
+  // Which of prev, middle and next have pages decides whether [prev][middle][next] can become one
+  // VMA.
   for (uint32_t touched = 0; touched < 8; ++touched) {
     TestMachine m;
     m.Mm(0);

@@ -81,7 +81,8 @@ TEST(Zap, ExitLeavesNothingBehind) {
   EXPECT_EQ(m.Run(&Model::drain_all, args::drain_all{}).err, 0);
   EXPECT_TRUE(m.state().mms.empty());
   EXPECT_TRUE(m.state().tlbs.empty());
-  for (const FolioState& folio : m.state().folios) EXPECT_EQ(folio.file, 0u) << "only the file keeps pages";
+  for (const FolioState& folio : m.state().folios)
+    EXPECT_EQ(folio.file, 0u) << "only the file keeps pages";
   EXPECT_EQ(m.state().stats.nr_anon_mapped, 0u);
   EXPECT_EQ(m.state().stats.nr_file_mapped, 0u);
   EXPECT_EQ(m.state().stats.nr_mlock, 0u);

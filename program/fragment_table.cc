@@ -156,6 +156,25 @@ void DontforkHalf(FragmentBuilder& b) {
   const uint32_t child = b.Add(Opcode::fork, {mm});
   b.Add(Opcode::dofork, {mm, half.vpn, half.npages});
   if (b.rnd().OneIn(2)) b.Add(Opcode::exit, {child});
+  const HotPlace part = b.Part(range);
+  if (b.rnd().OneIn(4)) {
+    // Entries that agree in write again and differ in AnonExclusive.
+    b.Add(Opcode::protect, {mm, range.vpn, range.npages, 1u});
+    b.Add(Opcode::protect, {mm, part.vpn, part.npages, 3u});
+  }
+  if (b.rnd().OneIn(4)) {
+    b.Add(Opcode::pin, {mm, part.vpn, part.npages, b.rnd().Below(kGupAllFlags + 1)});
+  }
+  if (b.rnd().OneIn(3)) {
+    // Or swap entries of one folio in the swap cache that differ in their exclusive bit.
+    const uint32_t iso = b.Add(Opcode::isolate, {mm, range.vpn});
+    b.Add(Opcode::swap_add, {iso});
+    b.Add(Opcode::try_to_unmap, {iso, uint32_t{kTtuBatchFlush}});
+    const HotPlace in = b.Part(range);
+    b.Add(b.rnd().OneIn(2) ? Opcode::read : Opcode::write, {mm, in.vpn, in.npages});
+    b.Add(Opcode::putback, {iso});
+    return;
+  }
   b.Add(Opcode::free, {mm, range.vpn, range.npages});
   const HotPlace dirtied = b.Part(range);
   b.Add(Opcode::write, {mm, dirtied.vpn, dirtied.npages});
