@@ -1,20 +1,15 @@
 #!/bin/sh
 # The canary: a planted bug must be found, its repro must show it again in the build that has the bug and not in
 # the build that has not, and with the same signature each time.
-#   ci/canary.sh SECONDS [MUTANT]      default: the first mutant in order of name
+#   ci/canary.sh SECONDS [MUTANT]      default: lazyfree_restore_upgrades_write (CVE-2026-31398)
 set -eu
 here=$(dirname -- "$(readlink -f -- "$0")")
 . "$here/start.sh"
 usage 1 2 'ci/canary.sh SECONDS [MUTANT]' $#
 seconds=$1
 number "$seconds" "$seconds"
-mutant=${2:-}
-if [ -z "$mutant" ]; then
-  for patch in "$root"/mutants/*.patch; do
-    mutant=$(basename "$patch" .patch)
-    break
-  done
-fi
+mutant=${2:-lazyfree_restore_upgrades_write}
+[ -f "$root/mutants/$mutant.patch" ] || die "canary: there is no mutants/$mutant.patch"
 need build fuzz
 make release mmdiff
 make fuzz "mmdiff-fuzz-$mutant"

@@ -3,7 +3,9 @@
 add_library(mmdiff_options INTERFACE)
 target_include_directories(mmdiff_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(mmdiff_options INTERFACE -Wall -Wextra -Wpedantic -Wno-unused-parameter -g1
-                                                -fno-omit-frame-pointer)
+                                                -fno-omit-frame-pointer
+                                                # Reports name files as they stand in the tree.
+                                                -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 sees overlaps in std::string concatenation that are not there (its bug 105651).
   target_compile_options(mmdiff_options INTERFACE -Wno-restrict)
