@@ -46,7 +46,8 @@ struct Folio {
   bool allocated = false;
   sync::Flags32 flags;  // FolioFlags
   sync::Counter<int32_t> refcount;
-  sync::Counter<int32_t> large_mapcount;   // large folios: all entries that map any page of it
+  // Large folios: all entries that map any page of it; changes under mm_ids.lock.
+  sync::Counter<int32_t> large_mapcount;
   sync::Counter<int32_t> nr_pages_mapped;  // large folios: pages with a mapping
   sync::Counter<int32_t> pincount;         // large folios
   uint32_t mlock_count = 0;                // under the lru lock

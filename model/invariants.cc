@@ -22,6 +22,8 @@ class InvariantChecker {
     CheckLists();
     CheckFolios();
     CheckSwap();
+    CheckFreePages();
+    CheckMachine();
     return text_;
   }
 
@@ -175,18 +177,29 @@ class InvariantChecker {
     folios_[folio->id].pins += pins;
   }
 
+  void Isolated(const Folio& folio) {
+    (folio.swapbacked() ? isolated_anon_ : isolated_file_) += static_cast<int32_t>(folio.nr_pages());
+  }
+
   void AddHolders() {
     for (const CpuBatches& cpu : k_.batches) {
       for (const FolioBatch& batch : cpu.batch) {
         for (uint32_t i = 0; i < batch.nr; ++i) Hold(batch.folios[i], 1);
       }
     }
-    k_.isos.ForEachBound([&](Folio*& folio) { Hold(folio, 1); });
+    k_.isos.ForEachBound([&](Folio*& folio) {
+      Hold(folio, 1);
+      Isolated(*folio);
+    });
     k_.migs.ForEachBound([&](Migration& m) {
       Hold(m.src, 1);
       Hold(m.dst, 1);
+      Isolated(*m.src);
+      locked_ += 2;
+      if (!m.src->locked() || !m.dst->locked()) Broken("migration: folio %u or its target is not locked", m.src->id);
     });
     k_.zaps.ForEachBound([&](MmuGather& tlb) {
+      ++open_zaps_;
       for (const MmuGather::Slot& slot : tlb.slots) Hold(slot.page->folio, slot.nr);
     });
     k_.pins.ForEachBound([&](PinnedPages& pins) {
@@ -226,11 +239,13 @@ class InvariantChecker {
 
   void CheckFolios() {
     int32_t anon = 0, file = 0, allocated = 0, mlocked = 0;
+    uint32_t locked = 0;
     k_.folios.ForEach([&](const Folio& folio) {
       if (!folio.allocated) return;
       const auto pages = static_cast<int32_t>(folio.nr_pages());
       allocated += pages;
       if (folio.test(kFolioMlocked)) mlocked += pages;
+      locked += folio.locked();
       const int32_t mapped = CheckFolio(folio);
       (folio.anon() ? anon : file) += mapped;
     });
@@ -241,6 +256,9 @@ class InvariantChecker {
     check("nr_file_mapped", k_.stat.nr_file_mapped, file);
     check("nr_allocated", k_.stat.nr_allocated, allocated);
     check("nr_mlock", k_.stat.nr_mlock, mlocked);
+    check("nr_isolated_anon", k_.stat.nr_isolated_anon, isolated_anon_);
+    check("nr_isolated_file", k_.stat.nr_isolated_file, isolated_file_);
+    if (locked != locked_) Broken("folio lock: %u folios are locked, migrations hold %u", locked, locked_);
   }
 
   // Checks one folio; the number of its pages that are mapped.
@@ -322,7 +340,60 @@ class InvariantChecker {
     }
   }
 
+  // The free pages of a zone against the frames that no folio owns.
+  void CheckFreePages() {
+    for (const auto& node : k_.zones) {
+      for (const Zone& zone : node) {
+        for (const uint32_t number : zone.chunks) {
+          const PageChunk& chunk = *k_.mem_map[number];
+          uint32_t unowned = 0;
+          for (uint32_t i = 0; i < kChunkPages; ++i) {
+            const bool free = (chunk.free[i / 64] >> (i % 64) & 1) != 0;
+            const bool owned = i < chunk.high && chunk.pages[i].folio != nullptr;
+            unowned += !owned;
+            if (free == owned) {
+              Broken("free pages: page %u is %s", chunk.pages[i].pfn, free ? "free but owned" : "lost");
+            }
+          }
+          if (unowned != chunk.nr_free) {
+            Broken("free pages: chunk %u counts %u, there are %u", number, chunk.nr_free, unowned);
+          }
+        }
+      }
+    }
+  }
+
+  // The deferred split queue, put-off flushes, processes and what operations nest.
+  void CheckMachine() {
+    uint32_t queued = 0, flagged = 0;
+    for (const Folio* folio = k_.split_queue; folio != nullptr; folio = folio->split_next) {
+      ++queued;
+      if (!folio->allocated || !folio->test(kFolioDeferredSplit)) {
+        Broken("split queue: folio %u is a stranger", folio->id);
+      }
+    }
+    k_.folios.ForEach([&](const Folio& f) { flagged += f.allocated && f.test(kFolioDeferredSplit); });
+    if (queued != flagged) Broken("split queue: %u folios are queued, %u are marked", queued, flagged);
+    uint32_t alive = 0, pending = 0, zaps = 0;
+    for (const Mm* mm : k_.mm_by_handle) {
+      if (mm == nullptr) continue;
+      ++alive;
+      pending += mm->tlb_flush_pending.get() != 0;
+      zaps += mm->open_zaps.get();
+      if (mm->users.get() != 1) Broken("process: m%u has %u users at rest", mm->id, mm->users.get());
+    }
+    if (alive != k_.nr_mms) Broken("process: %u are counted, %u live", k_.nr_mms, alive);
+    if (pending != k_.ubc_mms.size()) {
+      Broken("TLB: %zu processes wait for a flush, %u say so", k_.ubc_mms.size(), pending);
+    }
+    if (zaps != open_zaps_) Broken("zap: processes count %u open zaps, there are %u", zaps, open_zaps_);
+    if (k_.lru_disable_count.get() != 0) Broken("LRU: batches are still disabled");
+  }
+
   Kernel& k_;
+  int32_t isolated_anon_ = 0, isolated_file_ = 0;
+  uint32_t locked_ = 0;  // folios under migration
+  uint32_t open_zaps_ = 0;
   std::vector<Kernel::FolioSums>& folios_;
   std::vector<uint32_t>& slots_;
   std::string text_;

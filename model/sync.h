@@ -16,7 +16,7 @@
 //   lru lock              one for all lists
 //   swap lock             slots and swap cache
 //   deferred split queue lock
-//   mm-id lock            two owners' counts of a large folio
+//   mm-id lock            two owners' counts of a large folio, and large_mapcount with them
 //   zone lock             free pages
 //   tlb lock              one an mm
 //   handle lock           handle tables

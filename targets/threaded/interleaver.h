@@ -1,8 +1,8 @@
 // Interleaver: runs threads of the model one at a time and lets a seed say which.
 //
-// It installs itself as the hook of the model's synchronisation layer, so that each yield point and each lock
-// is a place where the next thread is drawn. The same seed and program give the same interleaving. It never
-// runs anything itself. A switch costs a wake-up of a thread.
+// It installs itself as the hook of the model's synchronisation layer, so that each yield point and
+// each lock is a place where the next thread is drawn. The same seed and program give the same
+// interleaving. It never runs anything itself. A switch costs a wake-up of a thread.
 #ifndef MMDIFF_TARGETS_THREADED_INTERLEAVER_H_
 #define MMDIFF_TARGETS_THREADED_INTERLEAVER_H_
 

@@ -1,7 +1,9 @@
-// Stress: threaded runs of generated programs, one after another, until something is broken or the time is up.
+// Stress: threaded runs of generated programs, one after another, until something is broken or the
+// time is up.
 //
-// A program is named by its seed: the same seed, options and build give the same operations on the same
-// threads. Which of them meet is up to the machine unless `interleave` is set. It prints nothing itself.
+// A program is named by its seed: the same seed, options and build give the same operations on the
+// same threads. Which of them meet is up to the machine unless `interleave` is set. It prints
+// nothing itself.
 #ifndef MMDIFF_TARGETS_THREADED_STRESS_H_
 #define MMDIFF_TARGETS_THREADED_STRESS_H_
 
@@ -15,7 +17,8 @@
 namespace mmdiff {
 
 enum class Sharing : uint8_t {
-  kShared,    // the operations of one program are dealt to the threads, so they share processes and handles
+  kShared,    // the operations of one program are dealt to the threads, so they share processes and
+              // handles
   kDisjoint,  // each thread runs a program of its own; they share the machine
   kBoth,      // by turns
 };
@@ -25,7 +28,7 @@ struct StressOptions {
   uint32_t threads = 4;
   uint64_t programs = 0;  // 0: no limit
   double seconds = 10;    // 0: no limit; asked between programs
-  uint32_t ops = 400;     // of all threads together
+  uint32_t ops = 160;     // of all threads together
   Sharing sharing = Sharing::kBoth;
   bool interleave = false;  // one thread at a time, drawn by the seed
   std::string spec;         // switches of the model
@@ -45,10 +48,11 @@ struct StressTotals {
 // The program of a seed.
 Program StressProgram(uint64_t seed, const StressOptions& options);
 
-// Runs programs of the seeds from options.seed on. `before` is told each seed before its program runs, `after`
-// the totals so far. False and *error if the options are wrong.
+// Runs programs of the seeds from options.seed on. `before` is told each seed before its program
+// runs, `after` the totals so far. False and *error if the options are wrong.
 bool RunStress(const StressOptions& options, const std::function<void(uint64_t)>& before,
-               const std::function<void(const StressTotals&)>& after, StressTotals* totals, std::string* error);
+               const std::function<void(const StressTotals&)>& after, StressTotals* totals,
+               std::string* error);
 
 }  // namespace mmdiff
 

@@ -16,7 +16,8 @@ namespace {
 // Where the threads wait for each other.
 class Meeting {
  public:
-  Meeting(uint32_t threads, Interleaver* interleaver) : threads_(threads), interleaver_(interleaver) {}
+  Meeting(uint32_t threads, Interleaver* interleaver)
+      : threads_(threads), interleaver_(interleaver) {}
 
   void Wait() {
     std::unique_lock held(mutex_);
@@ -65,14 +66,16 @@ void RunThread(const Shared& s, uint32_t index, ChoiceLog* log, ThreadedResult* 
     const Op& op = s.program.ops[i];
     if (op.thread % s.threads != index) continue;
     log->BeginOp();
-    OpContext context{static_cast<uint32_t>(i), s.handles[i], op.cpu, static_cast<uint8_t>(index), log};
+    OpContext context{static_cast<uint32_t>(i), s.handles[i], op.cpu, static_cast<uint8_t>(index),
+                      log};
     const OpResult result = s.model.Dispatch(op, context);
     ++out->operations;
     if (result.err == 0) {
       ++out->effective;
       ++out->done[static_cast<size_t>(op.code)];
     }
-    out->trace = FoldData(FoldData(out->trace, static_cast<uint64_t>(result.err) << 32 | result.value), result.data);
+    out->trace = FoldData(
+        FoldData(out->trace, static_cast<uint64_t>(result.err) << 32 | result.value), result.data);
   }
   if (s.interleaver != nullptr) s.interleaver->Leave();
 }
@@ -82,12 +85,13 @@ std::vector<uint32_t> ResultHandles(const Program& program) {
   std::array<uint32_t, kArgKinds + 1> next{};
   std::vector<uint32_t> handles;
   handles.reserve(program.ops.size());
-  for (const Op& op : program.ops) handles.push_back(next[static_cast<size_t>(DescOf(op.code).result)]++);
+  for (const Op& op : program.ops)
+    handles.push_back(next[static_cast<size_t>(DescOf(op.code).result)]++);
   return handles;
 }
 
-// Nothing runs any more: the batches are emptied, put-off flushes done, and the model is checked before, so that
-// what the batches hold is counted too, and after.
+// Nothing runs any more: the batches are emptied, put-off flushes done, and the model is checked
+// before, so that what the batches hold is counted too, and after.
 std::string CheckQuiescent(Implementation& model, ChoiceLog* log) {
   std::string broken = model.CheckInvariants();
   if (!broken.empty()) return broken;
@@ -104,7 +108,8 @@ std::string CheckQuiescent(Implementation& model, ChoiceLog* log) {
 
 }  // namespace
 
-std::unique_ptr<ThreadedMachine> ThreadedMachine::Make(std::string_view spec, uint32_t threads, std::string* error) {
+std::unique_ptr<ThreadedMachine> ThreadedMachine::Make(std::string_view spec, uint32_t threads,
+                                                       std::string* error) {
   if (threads == 0 || threads > 64) {
     *error = "the number of threads is 1 to 64";
     return nullptr;
@@ -149,7 +154,8 @@ Program Combine(const std::vector<Program>& programs) {
   all.world = programs.at(0).world;
   size_t longest = 0;
   for (const Program& program : programs) longest = std::max(longest, program.ops.size());
-  // The operations alternate. A handle is numbered by the operations before that bind one of its kind.
+  // The operations alternate. A handle is numbered by the operations before that bind one of its
+  // kind.
   std::array<uint32_t, kHandleKinds> next{};
   using Names = std::array<std::vector<uint32_t>, kHandleKinds>;  // by kind and old number
   std::vector<Names> names(programs.size());

@@ -19,7 +19,8 @@ Program Parse(const std::string& text) {
 }
 
 TEST(Combine, GivesEachProgramHandlesOfItsOwn) {
-  const Program one = Parse("# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw\nm1 = fork m0\nwrite m1 0x0 1\n");
+  const Program one =
+      Parse("# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw\nm1 = fork m0\nwrite m1 0x0 1\n");
   const Program all = Combine({one, one});
   ASSERT_EQ(all.ops.size(), 8u);
   // m0 of both come first, then both maps, then the forks.
@@ -86,13 +87,15 @@ TEST(Interleaver, OtherSeedsGiveOtherInterleavings) {
 
 TEST(Stress, ReachesEveryOperationAndBreaksNothing) {
   StressOptions options;
-  options.programs = 120;
+  options.programs = 300;
   options.seconds = 0;
   StressTotals totals;
   std::string error;
-  ASSERT_TRUE(RunStress(options, [](uint64_t) {}, [](const StressTotals&) {}, &totals, &error)) << error;
+  ASSERT_TRUE(RunStress(
+      options, [](uint64_t) {}, [](const StressTotals&) {}, &totals, &error))
+      << error;
   EXPECT_EQ(totals.broken, "") << "seed " << totals.broken_seed;
-  EXPECT_GT(totals.effective * 3, totals.operations);
+  EXPECT_GT(totals.effective * 4, totals.operations);
   for (size_t i = 0; i < kOpcodes; ++i) EXPECT_GT(totals.done[i], 0u) << AllOps()[i].name;
 }
 

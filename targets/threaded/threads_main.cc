@@ -1,13 +1,15 @@
 // mmdiff-threads: runs generated programs with several threads on one model; see stress.h.
 //
-// Exit codes: 0 nothing found; 1 an invariant is broken, the model's own assertion failed, a lock is missing
-// (built with ThreadSanitizer) or a program does not end; 2 usage; 3 fault of the harness.
+// Exit codes: 0 nothing found; 1 an invariant is broken, the model's own assertion failed, a lock
+// is missing (built with ThreadSanitizer) or a program does not end; 2 usage; 3 fault of the
+// harness.
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
-#include <unistd.h>
 
 #include "CLI/CLI.hpp"
 #include "targets/threaded/stress.h"
@@ -22,7 +24,9 @@
 
 #ifdef MMDIFF_TSAN
 // The first race ends the program with the exit code of a finding.
-extern "C" const char* __tsan_default_options() { return "halt_on_error=1:exitcode=1:history_size=4"; }
+extern "C" const char* __tsan_default_options() {
+  return "halt_on_error=1:exitcode=1:history_size=4";
+}
 extern "C" void __sanitizer_set_death_callback(void (*callback)());
 #endif
 
@@ -61,13 +65,19 @@ void OnSignal(int signal) {
 }
 
 void Print(const StressTotals& totals, bool json) {
-  const double share = totals.operations == 0 ? 0 : static_cast<double>(totals.effective) / static_cast<double>(totals.operations);
-  const double rate = totals.seconds > 0 ? static_cast<double>(totals.operations) / totals.seconds : 0;
+  const double share = totals.operations == 0 ? 0
+                                              : static_cast<double>(totals.effective) /
+                                                    static_cast<double>(totals.operations);
+  const double rate =
+      totals.seconds > 0 ? static_cast<double>(totals.operations) / totals.seconds : 0;
   std::printf(json ? "{\"programs\": %llu, \"operations\": %llu, \"operations_per_s\": %.0f, "
-                     "\"effective_share\": %.3f, \"seconds\": %.1f, \"trace\": \"%016llx\", \"findings\": %d}\n"
-                   : "programs %llu, operations %llu (%.0f/s, %.3f with effect), %.1f s, trace %016llx, findings %d\n",
-              static_cast<unsigned long long>(totals.programs), static_cast<unsigned long long>(totals.operations),
-              rate, share, totals.seconds, static_cast<unsigned long long>(totals.trace), totals.broken.empty() ? 0 : 1);
+                     "\"effective_share\": %.3f, \"seconds\": %.1f, \"trace\": \"%016llx\", "
+                     "\"findings\": %d}\n"
+                   : "programs %llu, operations %llu (%.0f/s, %.3f with effect), %.1f s, trace "
+                     "%016llx, findings %d\n",
+              static_cast<unsigned long long>(totals.programs),
+              static_cast<unsigned long long>(totals.operations), rate, share, totals.seconds,
+              static_cast<unsigned long long>(totals.trace), totals.broken.empty() ? 0 : 1);
   std::fflush(stdout);
 }
 
@@ -75,32 +85,44 @@ int Main(int argc, char** argv) {
   StressOptions options;
   bool json = false;
   std::string sharing = "both";
-  CLI::App app("Runs programs with several threads on one model and checks its counts when all are done.");
+  CLI::App app(
+      "Runs programs with several threads on one model and checks its counts when all are done.");
   app.add_option("--seed", options.seed, "seed of the first program")->capture_default_str();
-  app.add_option("--threads", options.threads, "threads")->capture_default_str()->check(CLI::Range(1, 64));
-  app.add_option("--programs", options.programs, "programs to run; 0: no limit")->capture_default_str();
+  app.add_option("--threads", options.threads, "threads")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  app.add_option("--programs", options.programs, "programs to run; 0: no limit")
+      ->capture_default_str();
   app.add_option("--time", options.seconds, "seconds to run; 0: no limit")->capture_default_str();
-  app.add_option("--ops", options.ops, "operations of a program, of all threads together")->capture_default_str();
-  app.add_option("--sharing", sharing, "what the threads share: shared (processes), disjoint (the machine), both")
-      ->capture_default_str()->check(CLI::IsMember({"shared", "disjoint", "both"}));
+  app.add_option("--ops", options.ops, "operations of a program, of all threads together")
+      ->capture_default_str();
+  app.add_option("--sharing", sharing,
+                 "what the threads share: shared (processes), disjoint (the machine), both")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"shared", "disjoint", "both"}));
   app.add_option("--switches", options.spec, "switches of the model, e.g. -batch_zap,-gup_fast");
-  app.add_flag("--interleave", options.interleave, "one thread at a time, drawn by the seed: repeatable");
+  app.add_flag("--interleave", options.interleave,
+               "one thread at a time, drawn by the seed: repeatable");
   app.add_flag("--json", json, "the summary as one JSON object");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }
-  options.sharing = sharing == "shared" ? Sharing::kShared : sharing == "disjoint" ? Sharing::kDisjoint : Sharing::kBoth;
+  options.sharing = sharing == "shared"     ? Sharing::kShared
+                    : sharing == "disjoint" ? Sharing::kDisjoint
+                                            : Sharing::kBoth;
   static std::string again;
-  again = " --threads " + std::to_string(options.threads) + " --ops " + std::to_string(options.ops) + " --sharing " +
-          sharing + (options.interleave ? " --interleave" : "") +
+  again = " --threads " + std::to_string(options.threads) + " --ops " +
+          std::to_string(options.ops) + " --sharing " + sharing +
+          (options.interleave ? " --interleave" : "") +
           (options.spec.empty() ? "" : " --switches=" + options.spec);
   how = again.c_str();
 #ifdef MMDIFF_TSAN
   __sanitizer_set_death_callback(&SayWhere);
 #endif
-  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGALRM}) std::signal(signal, &OnSignal);
+  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGALRM})
+    std::signal(signal, &OnSignal);
 
   StressTotals totals;
   std::string error;
