@@ -35,6 +35,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kEngineFlags[] = {
+    "-max_len=4096",
+    "-len_control=0",
+    "-reload=5",
+    "-detect_leaks=0",
+    "-print_pcs=0",
+    "-report_slow_units=100000",
+    "-rss_limit_mb=4096",
+    // The energy of inputs by rare features costs three times what running a program does, and
+    // counters of loops make a corpus of programs that differ only in lengths.
+    "-entropic=0",
+    "-use_counters=0",
+    // Deaths and hangs are the supervisor's: libFuzzer's handlers would hide the signal.
+    "-timeout=100000",
+    "-handle_segv=0",
+    "-handle_bus=0",
+    "-handle_abrt=0",
+    "-handle_ill=0",
+    "-handle_fpe=0",
+    "-handle_trap=0",
+};
+// What libFuzzer ends with when SIGTERM stops it.
+constexpr int kInterrupted = 72;
 // How long a worker may finish keeping a finding when the budget is spent, beyond its own budget
 // for that.
 constexpr double kKeepGrace = 10;
@@ -173,13 +196,10 @@ absl::Status Campaign::StartWorker(Worker* worker) {
   // Different for each worker and restart, and the same for the same --seed.
   const uint64_t seed = options_.seed * 1000003 + worker->number * 1009 + worker->starts++;
   ChildSpec spec;
-  spec.argv = {
-      options_.worker, options_.work_dir + "/corpus", absl::StrCat("-seed=", seed % 0xffffffff + 1),
-      absl::StrCat("-artifact_prefix=", options_.work_dir, "/artifacts/"), "-max_len=4096",
-      "-len_control=0", "-reload=5", "-detect_leaks=0", "-print_pcs=0", "-report_slow_units=100000",
-      // Deaths and hangs are the supervisor's: libFuzzer's handlers would hide the signal.
-      "-timeout=100000", "-handle_segv=0", "-handle_bus=0", "-handle_abrt=0", "-handle_ill=0",
-      "-handle_fpe=0", "-handle_trap=0", "-rss_limit_mb=4096"};
+  spec.argv = {options_.worker, options_.work_dir + "/corpus",
+               absl::StrCat("-seed=", seed % 0xffffffff + 1),
+               absl::StrCat("-artifact_prefix=", options_.work_dir, "/artifacts/")};
+  spec.argv.insert(spec.argv.end(), std::begin(kEngineFlags), std::end(kEngineFlags));
   spec.environment = WorkerEnvironment(worker);
   worker->stats.page().phase.store(WorkerPhase::kIdle);
   worker->programs_at_start = worker->stats.page().programs.load();
@@ -368,7 +388,7 @@ absl::Status Campaign::OnEnd(Worker* worker, int wait_status) {
   const bool ran = page.programs.load() != worker->programs_at_start;
   const bool in_program = page.phase.load() != WorkerPhase::kIdle;
   const int code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
-  if (winding_down_since_ >= 0 && !worker->hung && code == 0) {
+  if (winding_down_since_ >= 0 && !worker->hung && (code == 0 || code == kInterrupted)) {
     worker->done = true;
     return absl::OkStatus();
   }

@@ -213,7 +213,9 @@ class Engine final : public Implementation {
   void TouchFolio(FolioId f);
   void TouchMm(Mm& mm);
   void TouchSlot(uint32_t slot);
-  void TouchBatch(uint32_t cpu, BatchKind kind) { batch_touched_ |= 1u << (cpu * kBatchKinds + static_cast<uint32_t>(kind)); }
+  void TouchBatch(uint32_t cpu, BatchKind kind) {
+    batch_touched_ |= uint64_t{1} << (cpu * kBatchKinds + static_cast<uint32_t>(kind));
+  }
   OpResult Done(OpResult r, OpContext& ctx);
   void Settle();
   void CountEverything();
