@@ -1,10 +1,11 @@
 // Choices: decisions the kernel may legally take either way.
 //
 // The implementation under test (the leader) records what it decided, in order, while it runs an
-// operation. The reference then runs the same operation and, at each point where the kernel is free,
-// takes the next record, checks that the decision was allowed in its own state, and follows it. A record
-// that was not allowed, is missing, or is left over breaks the relation "choice", which is a divergence
-// like any other. An implementation run without a leader takes the default at every point.
+// operation. The reference then runs the same operation and, at each point where the kernel is
+// free, takes the next record, checks that the decision was allowed in its own state, and follows
+// it. A record that was not allowed, is missing, or is left over breaks the relation "choice",
+// which is a divergence like any other. An implementation run without a leader takes the default at
+// every point.
 //
 // Recording is a push into a fixed array: no allocation, O(1).
 #ifndef MMDIFF_HARNESS_CHOICE_H_
@@ -41,7 +42,8 @@ class ChoiceLog {
  public:
   static constexpr size_t kCapacity = 4096;  // records of one operation
 
-  // Leader side -------------------------------------------------------------------------------------
+  // Leader side
+  // -------------------------------------------------------------------------------------
   void Record(ChoiceKind kind, uint32_t a, uint32_t b = 0, uint32_t c = 0) {
     if (size_ == kCapacity) {
       overflow_ = true;
@@ -50,8 +52,9 @@ class ChoiceLog {
     log_[size_++] = Choice{kind, static_cast<uint16_t>(a), static_cast<uint16_t>(c), b};
   }
 
-  // Follower side -----------------------------------------------------------------------------------
-  // True if there is a leader whose records are to be followed.
+  // Follower side
+  // ----------------------------------------------------------------------------------- True if
+  // there is a leader whose records are to be followed.
   bool following() const { return following_; }
   // The next record if it is of `kind`, else nullptr; does not consume it.
   const Choice* Peek(ChoiceKind kind) const {
@@ -62,8 +65,8 @@ class ChoiceLog {
     ++used_[static_cast<size_t>(log_[next_].kind)];
     ++next_;
   }
-  // Says that the leader's decision (or its lack of a record) was not allowed; `why` is a literal that
-  // names the condition. The first refusal of an operation is kept.
+  // Says that the leader's decision (or its lack of a record) was not allowed; `why` is a literal
+  // that names the condition. The first refusal of an operation is kept.
   void Refuse(ChoiceKind kind, const char* why) {
     if (refused_why_ == nullptr) {
       refused_why_ = why;
@@ -71,7 +74,8 @@ class ChoiceLog {
     }
   }
 
-  // Runner side -------------------------------------------------------------------------------------
+  // Runner side
+  // -------------------------------------------------------------------------------------
   void BeginOp() {  // forgets the records of the last operation, not the counters
     size_ = next_ = 0;
     following_ = overflow_ = false;

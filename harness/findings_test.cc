@@ -33,7 +33,8 @@ using Outcome = SaveOutcome::Kind;
 class FindingsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    // In memory where possible: these tests sync hundreds of times, and none of them cuts the power.
+    // In memory where possible: these tests sync hundreds of times, and none of them cuts the
+    // power.
     const bool in_memory = access("/dev/shm", W_OK | X_OK) == 0;
     std::string path =
         absl::StrCat(in_memory ? "/dev/shm" : ::testing::TempDir(), "/mmdiff-findings-XXXXXX");

@@ -1,8 +1,8 @@
 // Implementation: something that runs programs. The only thing the harness knows of either side.
 //
-// An implementation is reset to an empty machine of a given geometry, is given one operation after the
-// other, and can be asked for its digest and for its full state in between. It never sees the program,
-// the other implementations or the harness.
+// An implementation is reset to an empty machine of a given geometry, is given one operation after
+// the other, and can be asked for its digest and for its full state in between. It never sees the
+// program, the other implementations or the harness.
 #ifndef MMDIFF_HARNESS_IMPLEMENTATION_H_
 #define MMDIFF_HARNESS_IMPLEMENTATION_H_
 
@@ -30,7 +30,7 @@ struct CostItem {
 };
 
 struct ImplInfo {
-  std::string name;  // as given on the command line, e.g. "model:-batch_unmap"
+  std::string name;           // as given on the command line, e.g. "model:-batch_unmap"
   bool is_reference = false;  // follows the choices of a leader
   std::vector<SwitchInfo> switches;
 };
@@ -39,8 +39,8 @@ class Implementation : public OpHandler {
  public:
   virtual const ImplInfo& info() const = 0;
 
-  // Empties the machine and gives it this geometry. O(what the last program touched); allocates only
-  // when the geometry grows. `world` has been checked against world.def.
+  // Empties the machine and gives it this geometry. O(what the last program touched); allocates
+  // only when the geometry grows. `world` has been checked against world.def.
   virtual void Reset(const World& world) = 0;
 
   // The digest of the current state (state/digest.h). O(changed since the last call).
@@ -50,8 +50,8 @@ class Implementation : public OpHandler {
   virtual void Snapshot(State* out) = 0;
 
   // Checks the invariants that need no second implementation (refcount is the sum of its holders,
-  // writable anonymous is exclusive, ...). Returns an empty string, or one line that names the broken
-  // invariant and the object: "refcount: folio 3 has 2 references, its holders add up to 1".
+  // writable anonymous is exclusive, ...). Returns an empty string, or one line that names the
+  // broken invariant and the object: "refcount: folio 3 has 2 references, its holders add up to 1".
   // O(size of the state); called at samples and at the end of a program.
   virtual std::string CheckInvariants() = 0;
 

@@ -24,9 +24,9 @@ struct OpContext {
 
 // What an operation answers. Two implementations must agree on all of it but `unsupported`.
 struct OpResult {
-  // 0, or a positive Linux errno. EAGAIN also stands for "would wait for a lock or a page that another
-  // operation of the program holds": a sequential program cannot wait, so the operation stops there
-  // and what it had done stays done.
+  // 0, or a positive Linux errno. EAGAIN also stands for "would wait for a lock or a page that
+  // another operation of the program holds": a sequential program cannot wait, so the operation
+  // stops there and what it had done stays done.
   int32_t err = 0;
   // Pages, folios or PTEs done, as docs/language.md says for the operation; kept on errors too.
   uint32_t value = 0;

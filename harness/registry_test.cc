@@ -67,8 +67,8 @@ TEST(MakeImplementation, EverySwitchOfTheModelCanBeTurnedOff) {
   }
 }
 
-// Each switch off is still lawful, and each choice is one that some program takes: else it had no business to be
-// there.
+// Each switch off is still lawful, and each choice is one that some program takes: else it had no
+// business to be there.
 TEST(MakeAll, SwitchesOffAgreeWithTheReferenceAndTakeEveryChoice) {
   auto model = MakeImplementation("model");
   ASSERT_TRUE(model.ok());
@@ -79,7 +79,8 @@ TEST(MakeAll, SwitchesOffAgreeWithTheReferenceAndTakeEveryChoice) {
     Lockstep lockstep(*std::move(all));
     RunResult result;
     for (uint64_t seed = 1; seed <= 400; ++seed) {
-      ASSERT_EQ(lockstep.Run(Generate(seed, GenerateOptions{}), RunOptions{}, &result), RunOutcome::ok)
+      ASSERT_EQ(lockstep.Run(Generate(seed, GenerateOptions{}), RunOptions{}, &result),
+                RunOutcome::ok)
           << "-" << s.name << ", seed " << seed << ": " << result.message;
     }
     const auto now = lockstep.ChoiceUses();

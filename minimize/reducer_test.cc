@@ -363,8 +363,8 @@ TEST_P(DeathReduceTest, IsMinimisedInChildren) {
   ASSERT_EQ(outcome->kind, death.kind) << outcome->detail;
   ReduceOptions options;
   options.max_runs = 150;  // a fork each: enough to get there, not to try everything afterwards
-  const ReduceResult reduced = Reduce(
-      original, ChildPredicate("toy", make, outcome->signature, RunOptions(), {}), options);
+  const ReduceResult reduced =
+      Reduce(original, ChildPredicate("toy", make, outcome->signature, RunOptions(), {}), options);
   ASSERT_TRUE(reduced.reproduced);
   EXPECT_LE(reduced.program.ops.size(), 5u) << PrintText(reduced.program);
   const auto again = RunIsolated(reduced.program, "toy", make, RunOptions(), {});

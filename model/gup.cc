@@ -12,14 +12,16 @@ MMDIFF_MODEL_BEGIN
 
 bool gup_must_unshare(const Vma& vma, const Folio& folio, const Page& page, uint32_t flags) {
   if ((flags & (kGupWrite | kGupGet)) != 0) return false;
-  // A pin must be on the page that the process will keep; long-term this holds for the page cache too.
+  // A pin must be on the page that the process will keep; long-term this holds for the page cache
+  // too.
   if (folio.anon()) return !page.anon_exclusive;
   return (flags & kGupLongterm) != 0 && vma.is_cow();
 }
 
 namespace {
 
-// Takes what the flags ask for: a reference, or a pin. The page cannot go: it is mapped and its table locked.
+// Takes what the flags ask for: a reference, or a pin. The page cannot go: it is mapped and its
+// table locked.
 void GrabPage(Task& t, Folio& folio, uint32_t flags) {
   if ((flags & kGupGet) != 0) {
     folio_get(t, folio);
@@ -37,8 +39,9 @@ void ReleasePage(Task& t, Page& page, uint32_t flags) {
     folio_put(t, folio);
     return;
   }
-  MMDIFF_BUG_ON(folio.anon() && !page.anon_exclusive && !(folio.large() && folio.page->anon_exclusive),
-                "pinned anonymous page is not AnonExclusive");
+  MMDIFF_BUG_ON(
+      folio.anon() && !page.anon_exclusive && !(folio.large() && folio.page->anon_exclusive),
+      "pinned anonymous page is not AnonExclusive");
   if (folio.large()) {
     MMDIFF_BUG_ON(folio.pincount.get() <= 0, "unpin of a folio that is not pinned");
     folio.pincount.sub(1);
@@ -67,7 +70,8 @@ void TouchPage(Task& t, Folio& folio, Pte pte, bool write) {
 }
 
 // follow_page_pte. With `grab` the page is taken and put into *page (nullptr: the zero page).
-Follow follow_page_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, bool grab, Page** page) {
+Follow follow_page_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, bool grab,
+                       Page** page) {
   PageTable* table = pmd_lookup(*vma.mm, vpn);
   if (table == nullptr) return Follow::kFault;
   sync::Guard guard(table->lock);
@@ -88,7 +92,8 @@ bool MustMove(const Folio& folio, uint32_t flags) {
   return (flags & kGupLongterm) != 0 && folio.zone == ZoneKind::kMovable;
 }
 
-// gup_fast_pte_range for one page: true if it was taken without a fault. Only PG_referenced tells of it.
+// gup_fast_pte_range for one page: true if it was taken without a fault. Only PG_referenced tells
+// of it.
 bool gup_fast_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, Page** page) {
   PageTable* table = pmd_lookup(*vma.mm, vpn);
   if (table == nullptr) return false;
@@ -111,7 +116,8 @@ bool gup_fast_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, Page** 
     return (flags & kGupWrite) == 0;
   }
   if (!pte.present() || pte.protnone() || ((flags & kGupWrite) != 0 && !pte.write())) return false;
-  // Without the lock the page may go and come back as another: take it, then look whether it is still the one.
+  // Without the lock the page may go and come back as another: take it, then look whether it is
+  // still the one.
   Page* const p = pfn_to_page(t.k, pte.pfn());
   Folio* const folio = p->folio;
   if (folio == nullptr || !folio_try_get(t, *folio)) return false;
@@ -126,7 +132,8 @@ bool gup_fast_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, Page** 
   if (pin && folio->large()) folio->pincount.add(1);
   sync::SyncPoint("gup_fast_pte");
   *page = p;
-  if (table->at(vpn - table->base).Without(kPteYoung | kPteDirty) != pte.Without(kPteYoung | kPteDirty) ||
+  if (table->at(vpn - table->base).Without(kPteYoung | kPteDirty) !=
+          pte.Without(kPteYoung | kPteDirty) ||
       MustMove(*folio, flags) || gup_must_unshare(vma, *folio, *p, flags)) {
     if (pin && folio->large()) folio->pincount.sub(1);
     folio_put(t, *folio, refs);
@@ -142,19 +149,22 @@ int get_page(Task& t, Vma& vma, uint32_t vpn, uint32_t flags, bool grab, Page** 
   for (;;) {
     const Follow follow = follow_page_pte(t, vma, vpn, flags, grab, page);
     if (follow == Follow::kDone) return 0;
-    const uint32_t fault = follow == Follow::kUnshare ? kFaultUnshare : write ? kFaultWrite : kFaultRead;
+    const uint32_t fault = follow == Follow::kUnshare ? kFaultUnshare
+                           : write                    ? kFaultWrite
+                                                      : kFaultRead;
     if (const int err = handle_mm_fault(t, vma, vpn, fault); err != 0) return err;
   }
 }
 
-// Appends the pages of [vpn, vpn + npages) as long as GUP-fast serves: up to the first page that needs a fault
-// or, long-term, that must move.
+// Appends the pages of [vpn, vpn + npages) as long as GUP-fast serves: up to the first page that
+// needs a fault or, long-term, that must move.
 void gup_fast_range(Task& t, Mm& mm, uint32_t vpn, uint32_t npages, PinnedPages* out) {
   const uint32_t needed = (out->flags & kGupWrite) != 0 ? kVmWrite : kVmRead;
   for (uint32_t i = 0; i < npages; ++i) {
     const Vma* vma = vma_lookup(mm, vpn + i);
     Page* page = nullptr;
-    if (vma == nullptr || !vma->has(needed) || !gup_fast_pte(t, *vma, vpn + i, out->flags, &page)) return;
+    if (vma == nullptr || !vma->has(needed) || !gup_fast_pte(t, *vma, vpn + i, out->flags, &page))
+      return;
     out->pages.push_back(page);
   }
 }
@@ -181,10 +191,12 @@ void ReleaseFrom(Task& t, PinnedPages* held, size_t first) {
   held->pages.resize(first);
 }
 
-// ---- Long-term pins --------------------------------------------------------------------------------
+// ---- Long-term pins
+// --------------------------------------------------------------------------------
 
-// Waiting batches hold references that would make migration fail, and the LRU flag does not tell of them: the
-// reference count does. Large folios never wait in one. Each drain is made at most once a call.
+// Waiting batches hold references that would make migration fail, and the LRU flag does not tell of
+// them: the reference count does. Large folios never wait in one. Each drain is made at most once a
+// call.
 void DrainFor(Task& t, const Folio& folio, uint32_t* drained) {
   if (folio.large()) return;
   if (!t.k.on.gup_drain_by_refcount) {
@@ -206,9 +218,10 @@ void DrainFor(Task& t, const Folio& folio, uint32_t* drained) {
   }
 }
 
-// collect_longterm_unpinnable_folios: isolates the movable folios of the pages from `first` on. How many there
-// are; one that is isolated already counts too.
-uint32_t collect_movable(Task& t, const PinnedPages& held, size_t first, std::vector<Folio*>* isolated) {
+// collect_longterm_unpinnable_folios: isolates the movable folios of the pages from `first` on. How
+// many there are; one that is isolated already counts too.
+uint32_t collect_movable(Task& t, const PinnedPages& held, size_t first,
+                         std::vector<Folio*>* isolated) {
   uint32_t collected = 0;
   uint32_t drained = 0;
   const Folio* last = nullptr;
@@ -229,8 +242,8 @@ uint32_t collect_movable(Task& t, const PinnedPages& held, size_t first, std::ve
   return collected;
 }
 
-// check_and_migrate_movable_pages for the pages from `first` on: 0 if all may stay; EAGAIN with *again set if
-// they are to be taken anew; else the errno of the call. They are held only if 0.
+// check_and_migrate_movable_pages for the pages from `first` on: 0 if all may stay; EAGAIN with
+// *again set if they are to be taken anew; else the errno of the call. They are held only if 0.
 int check_and_migrate(Task& t, PinnedPages* held, size_t first, bool* again) {
   thread_local std::vector<Folio*> isolated;
   *again = false;
@@ -275,13 +288,16 @@ int mm_populate(Task& t, Mm& mm, uint32_t start, uint32_t end) {
     Vma* vma = find_vma(mm, start);
     if (vma == nullptr || vma->start >= end) return 0;
     const uint32_t stop = std::min(end, vma->end);
-    if (const int err = populate_vma_page_range(t, *vma, std::max(start, vma->start), stop); err != 0) return err;
+    if (const int err = populate_vma_page_range(t, *vma, std::max(start, vma->start), stop);
+        err != 0)
+      return err;
     start = stop;
   }
   return 0;
 }
 
-// Operations -----------------------------------------------------------------------------------------
+// Operations
+// -----------------------------------------------------------------------------------------
 
 OpResult Model::pin(const args::pin& a, OpContext& ctx) {
   OpResult r;
@@ -329,7 +345,8 @@ OpResult Model::Unpin(OpContext& ctx, uint32_t pin, bool dirty) {
   Task t(k_, ctx, k_.world.nodes);
   if (dirty) {
     for (Page* page : held->pages) {
-      if (page != nullptr && !page->folio->test(kFolioDirty)) folio_set(t, *page->folio, kFolioDirty);
+      if (page != nullptr && !page->folio->test(kFolioDirty))
+        folio_set(t, *page->folio, kFolioDirty);
     }
   }
   ReleaseFrom(t, held, 0);
@@ -338,7 +355,9 @@ OpResult Model::Unpin(OpContext& ctx, uint32_t pin, bool dirty) {
 }
 
 OpResult Model::unpin(const args::unpin& a, OpContext& ctx) { return Unpin(ctx, a.pin, false); }
-OpResult Model::unpin_dirty(const args::unpin_dirty& a, OpContext& ctx) { return Unpin(ctx, a.pin, true); }
+OpResult Model::unpin_dirty(const args::unpin_dirty& a, OpContext& ctx) {
+  return Unpin(ctx, a.pin, true);
+}
 
 OpResult Model::pin_read(const args::pin_read& a, OpContext&) {
   OpResult r;
@@ -347,7 +366,8 @@ OpResult Model::pin_read(const args::pin_read& a, OpContext&) {
     r.err = kEBADF;
     return r;
   }
-  for (const Page* page : held->pages) r.data = FoldData(r.data, page == nullptr ? 0 : page->content.get());
+  for (const Page* page : held->pages)
+    r.data = FoldData(r.data, page == nullptr ? 0 : page->content.get());
   r.value = static_cast<uint32_t>(held->pages.size());
   k_.pins.Release(a.pin);
   return r;

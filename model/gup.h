@@ -14,8 +14,9 @@ struct PinnedPages {
   std::vector<Page*> pages;
 };
 
-// Populates [start, end) (MAP_POPULATE, mlock): 0, or EFAULT or EAGAIN of the first page that failed, at
-// which it stops. Holes are skipped. Drains the task's CPU after each VMA. mmap_lock is held.
+// Populates [start, end) (MAP_POPULATE, mlock): 0, or EFAULT or EAGAIN of the first page that
+// failed, at which it stops. Holes are skipped. Drains the task's CPU after each VMA. mmap_lock is
+// held.
 int mm_populate(Task& t, Mm& mm, uint32_t start, uint32_t end);
 // Whether a call without write must make the page exclusive first; `flags` are GupFlagBits.
 bool gup_must_unshare(const Vma& vma, const Folio& folio, const Page& page, uint32_t flags);

@@ -90,7 +90,8 @@ TEST(Pin, FastTouchesNothingButReferenced) {
     ASSERT_EQ(m.Map(0, 0x40, 1, kRw).err, 0);
     ASSERT_EQ(m.Write(0, 0x40, 1).value, 1u);
     ASSERT_EQ(m.Drain().err, 0);
-    for (uint32_t pin = 0; pin < 3; ++pin) EXPECT_EQ(m.Pin(0, 0x40, 1, kGupWrite | kGupFast, pin).value, 1u);
+    for (uint32_t pin = 0; pin < 3; ++pin)
+      EXPECT_EQ(m.Pin(0, 0x40, 1, kGupWrite | kGupFast, pin).value, 1u);
     EXPECT_TRUE(m.has(0, 0x40, kFolioReferenced));
     EXPECT_TRUE(m.state().batches.empty()) << "no activation";
     EXPECT_EQ(m.Pin(0, 0x40, 1, kGupWrite, 3).value, 1u);

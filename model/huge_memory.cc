@@ -54,11 +54,12 @@ void SplitCaches(Task& t, Folio& folio, const Pieces& pieces) {
   }
 }
 
-// Turns an unmapped folio of one reference besides the caches' into small folios, locked, each with its
-// cache's reference and one for the caller (__split_unmapped_folio).
+// Turns an unmapped folio of one reference besides the caches' into small folios, locked, each with
+// its cache's reference and one for the caller (__split_unmapped_folio).
 void split_unmapped_folio(Task& t, Folio& folio, Pieces* pieces) {
-  constexpr uint32_t kInherited = kFolioLocked | kFolioReferenced | kFolioDirty | kFolioActive | kFolioUnevictable |
-                                  kFolioMlocked | kFolioSwapBacked | kFolioSwapCache | kFolioAnon;
+  constexpr uint32_t kInherited = kFolioLocked | kFolioReferenced | kFolioDirty | kFolioActive |
+                                  kFolioUnevictable | kFolioMlocked | kFolioSwapBacked |
+                                  kFolioSwapCache | kFolioAnon;
   const uint32_t nr = folio.nr_pages();
   const bool cached = folio.swapcache() || folio.file != nullptr;
   folio_unqueue_deferred_split(t, folio);
@@ -102,7 +103,8 @@ void unmap_folio(Task& t, Folio& folio) {
   try_to_unmap_flush(t);
 }
 
-// The split itself: unmaps, splits, maps the pieces. The folio is locked and stays so; the other pieces are not.
+// The split itself: unmaps, splits, maps the pieces. The folio is locked and stays so; the other
+// pieces are not.
 int SplitAndRemap(Task& t, Folio& folio, AnonVma* anon_vma, std::vector<Folio*>* pieces) {
   unmap_folio(t, folio);
   const int32_t frozen = static_cast<int32_t>(folio_expected_ref_count(folio) + 1);
@@ -120,8 +122,8 @@ int SplitAndRemap(Task& t, Folio& folio, AnonVma* anon_vma, std::vector<Folio*>*
   for (Folio* piece : out) {
     if (piece == &folio) continue;
     folio_unlock(t, *piece);
-    // Without a list to go to, only the first keeps the caller's reference; pieces that nothing maps and no
-    // cache holds end here.
+    // Without a list to go to, only the first keeps the caller's reference; pieces that nothing
+    // maps and no cache holds end here.
     if (pieces == nullptr) folio_put(t, *piece);
   }
   return 0;

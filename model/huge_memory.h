@@ -8,9 +8,9 @@
 
 MMDIFF_MODEL_BEGIN
 
-// Splits a large folio, on which the caller has one reference, into small ones: 0, or EAGAIN (locked, or
-// references that nothing explains) with nothing changed. The pieces, in order, in *pieces if not null: then
-// the caller has a reference on each, else only on the first still.
+// Splits a large folio, on which the caller has one reference, into small ones: 0, or EAGAIN
+// (locked, or references that nothing explains) with nothing changed. The pieces, in order, in
+// *pieces if not null: then the caller has a reference on each, else only on the first still.
 int split_folio(Task& t, Folio& folio, std::vector<Folio*>* pieces);
 // The same for a folio that the caller has locked and that stays locked, as its own first piece.
 int split_locked_folio(Task& t, Folio& folio, std::vector<Folio*>* pieces);

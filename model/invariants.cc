@@ -178,7 +178,8 @@ class InvariantChecker {
   }
 
   void Isolated(const Folio& folio) {
-    (folio.swapbacked() ? isolated_anon_ : isolated_file_) += static_cast<int32_t>(folio.nr_pages());
+    (folio.swapbacked() ? isolated_anon_ : isolated_file_) +=
+        static_cast<int32_t>(folio.nr_pages());
   }
 
   void AddHolders() {
@@ -196,7 +197,8 @@ class InvariantChecker {
       Hold(m.dst, 1);
       Isolated(*m.src);
       locked_ += 2;
-      if (!m.src->locked() || !m.dst->locked()) Broken("migration: folio %u or its target is not locked", m.src->id);
+      if (!m.src->locked() || !m.dst->locked())
+        Broken("migration: folio %u or its target is not locked", m.src->id);
     });
     k_.zaps.ForEachBound([&](MmuGather& tlb) {
       ++open_zaps_;
@@ -258,7 +260,8 @@ class InvariantChecker {
     check("nr_mlock", k_.stat.nr_mlock, mlocked);
     check("nr_isolated_anon", k_.stat.nr_isolated_anon, isolated_anon_);
     check("nr_isolated_file", k_.stat.nr_isolated_file, isolated_file_);
-    if (locked != locked_) Broken("folio lock: %u folios are locked, migrations hold %u", locked, locked_);
+    if (locked != locked_)
+      Broken("folio lock: %u folios are locked, migrations hold %u", locked, locked_);
   }
 
   // Checks one folio; the number of its pages that are mapped.
@@ -352,7 +355,8 @@ class InvariantChecker {
             const bool owned = i < chunk.high && chunk.pages[i].folio != nullptr;
             unowned += !owned;
             if (free == owned) {
-              Broken("free pages: page %u is %s", chunk.pages[i].pfn, free ? "free but owned" : "lost");
+              Broken("free pages: page %u is %s", chunk.pages[i].pfn,
+                     free ? "free but owned" : "lost");
             }
           }
           if (unowned != chunk.nr_free) {
@@ -372,21 +376,25 @@ class InvariantChecker {
         Broken("split queue: folio %u is a stranger", folio->id);
       }
     }
-    k_.folios.ForEach([&](const Folio& f) { flagged += f.allocated && f.test(kFolioDeferredSplit); });
-    if (queued != flagged) Broken("split queue: %u folios are queued, %u are marked", queued, flagged);
+    k_.folios.ForEach(
+        [&](const Folio& f) { flagged += f.allocated && f.test(kFolioDeferredSplit); });
+    if (queued != flagged)
+      Broken("split queue: %u folios are queued, %u are marked", queued, flagged);
     uint32_t alive = 0, pending = 0, zaps = 0;
     for (const Mm* mm : k_.mm_by_handle) {
       if (mm == nullptr) continue;
       ++alive;
       pending += mm->tlb_flush_pending.get() != 0;
       zaps += mm->open_zaps.get();
-      if (mm->users.get() != 1) Broken("process: m%u has %u users at rest", mm->id, mm->users.get());
+      if (mm->users.get() != 1)
+        Broken("process: m%u has %u users at rest", mm->id, mm->users.get());
     }
     if (alive != k_.nr_mms) Broken("process: %u are counted, %u live", k_.nr_mms, alive);
     if (pending != k_.ubc_mms.size()) {
       Broken("TLB: %zu processes wait for a flush, %u say so", k_.ubc_mms.size(), pending);
     }
-    if (zaps != open_zaps_) Broken("zap: processes count %u open zaps, there are %u", zaps, open_zaps_);
+    if (zaps != open_zaps_)
+      Broken("zap: processes count %u open zaps, there are %u", zaps, open_zaps_);
     if (k_.lru_disable_count.get() != 0) Broken("LRU: batches are still disabled");
   }
 

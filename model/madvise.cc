@@ -18,7 +18,8 @@ struct Madvise {
   uint32_t flush_start = UINT32_MAX;
   uint32_t flush_end = 0;
   uint32_t value = 0;
-  std::vector<Folio*>* pageout = nullptr;  // isolated folios of the current table; nullptr: cold or free
+  std::vector<Folio*>* pageout =
+      nullptr;  // isolated folios of the current table; nullptr: cold or free
 
   void FlushLater(uint32_t vpn, uint32_t nr) {
     flush_start = std::min(flush_start, vpn);
@@ -45,8 +46,9 @@ bool maybe_mapped_shared(Task& t, Folio& folio, uint32_t vpn) {
   return shared;
 }
 
-// A large folio of which the range maps only a part: splits it, so that the part can be advised alone. True
-// if it was split and the entry is to be looked at again. The table's lock is dropped meanwhile.
+// A large folio of which the range maps only a part: splits it, so that the part can be advised
+// alone. True if it was split and the entry is to be looked at again. The table's lock is dropped
+// meanwhile.
 bool split_partial(Task& t, Spot& spot) {
   Folio& folio = *spot.folio;
   folio_get(t, folio);
@@ -58,8 +60,8 @@ bool split_partial(Task& t, Spot& spot) {
   return split;
 }
 
-// Finds the folio and the run at a present entry. False if the entry was split and must be looked at again, or
-// is to be skipped: then *skip is how many.
+// Finds the folio and the run at a present entry. False if the entry was split and must be looked
+// at again, or is to be skipped: then *skip is how many.
 bool find_run(Task& t, Spot& spot, uint32_t* skip) {
   spot.folio = pfn_folio(t.k, spot.pte.pfn());
   *skip = 0;
@@ -73,12 +75,14 @@ bool find_run(Task& t, Spot& spot, uint32_t* skip) {
 
 void ClearBits(Madvise& m, Spot& spot, uint32_t bits) {
   for (uint32_t i = 0; i < spot.nr; ++i) {
-    set_pte(m.t, spot.table, spot.vpn + i, spot.table.at(spot.vpn + i - spot.table.base).Without(bits));
+    set_pte(m.t, spot.table, spot.vpn + i,
+            spot.table.at(spot.vpn + i - spot.table.base).Without(bits));
   }
   m.FlushLater(spot.vpn, spot.nr);
 }
 
-// ---- MADV_FREE -------------------------------------------------------------------------------------
+// ---- MADV_FREE
+// -------------------------------------------------------------------------------------
 
 uint32_t FreeSwapEntries(Madvise& m, Spot& spot) {
   const uint32_t nr =
@@ -89,8 +93,8 @@ uint32_t FreeSwapEntries(Madvise& m, Spot& spot) {
   return nr;
 }
 
-// A folio that has been written to swap or marked dirty can be lost only if all of it is ours. True if its
-// contents now count for nothing but for the dirty bits of the entries.
+// A folio that has been written to swap or marked dirty can be lost only if all of it is ours. True
+// if its contents now count for nothing but for the dirty bits of the entries.
 bool ForgetContents(Task& t, Folio& folio) {
   if (!folio.swapcache() && !folio.test(kFolioDirty)) return true;
   if (!folio_trylock(t, folio)) return false;
@@ -128,7 +132,8 @@ void madvise_free_pte_range(Madvise& m, PageTable& table, uint32_t start, uint32
   }
 }
 
-// ---- MADV_COLD and MADV_PAGEOUT --------------------------------------------------------------------
+// ---- MADV_COLD and MADV_PAGEOUT
+// --------------------------------------------------------------------
 
 void IsolateForPageout(Madvise& m, Folio& folio) {
   if (!folio_isolate_lru(m.t, folio)) return;
@@ -158,7 +163,8 @@ void madvise_cold_or_pageout_pte_range(Madvise& m, PageTable& table, uint32_t st
     vpn += spot.nr;
     Folio& folio = *spot.folio;
     // Somebody else's use of it is not ours to judge.
-    if (!folio.test(kFolioLru) || folio.mapcount() != static_cast<int32_t>(folio.nr_pages())) continue;
+    if (!folio.test(kFolioLru) || folio.mapcount() != static_cast<int32_t>(folio.nr_pages()))
+      continue;
     if (m.pageout == nullptr && spot.pte.young()) ClearBits(m, spot, kPteYoung);
     folio_clear(t, folio, kFolioReferenced);
     if (m.pageout != nullptr) {
@@ -192,7 +198,8 @@ void AdviseVma(Madvise& m, Advice advice, uint32_t start, uint32_t end) {
   }
 }
 
-OpResult DoMadvise(Kernel& k, OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advice advice) {
+OpResult DoMadvise(Kernel& k, OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_t npages,
+                   Advice advice) {
   OpResult r;
   MmRef mm = k.FindMm(mm_handle);
   if (!mm) {
@@ -206,11 +213,13 @@ OpResult DoMadvise(Kernel& k, OpContext& ctx, uint32_t mm_handle, uint32_t vpn, 
   Madvise m{t, *mm};
   if (advice == Advice::kPageout) m.pageout = &pageout;
   sync::SharedGuard guard(mm->mmap_lock);
-  r.err = madvise_walk_vmas(*mm, vpn, madvise_end(k.world, vpn, npages), [&](Vma& vma, uint32_t from, uint32_t to) {
-    if (vma.has(kVmLocked) || (advice == Advice::kFree && !vma.is_anonymous())) return int32_t{kEINVAL};
-    AdviseVma(m, advice, from, to);
-    return int32_t{0};
-  });
+  r.err = madvise_walk_vmas(
+      *mm, vpn, madvise_end(k.world, vpn, npages), [&](Vma& vma, uint32_t from, uint32_t to) {
+        if (vma.has(kVmLocked) || (advice == Advice::kFree && !vma.is_anonymous()))
+          return int32_t{kEINVAL};
+        AdviseVma(m, advice, from, to);
+        return int32_t{0};
+      });
   m.Finish();
   if (advice == Advice::kPageout) try_to_unmap_flush(t);
   r.value = m.value;
@@ -219,7 +228,8 @@ OpResult DoMadvise(Kernel& k, OpContext& ctx, uint32_t mm_handle, uint32_t vpn, 
 
 }  // namespace
 
-// Operations -----------------------------------------------------------------------------------------
+// Operations
+// -----------------------------------------------------------------------------------------
 
 OpResult Model::free(const args::free& a, OpContext& ctx) {
   return DoMadvise(k_, ctx, a.mm, a.vpn, a.npages, Advice::kFree);
@@ -231,7 +241,8 @@ OpResult Model::pageout(const args::pageout& a, OpContext& ctx) {
   return DoMadvise(k_, ctx, a.mm, a.vpn, a.npages, Advice::kPageout);
 }
 
-OpResult Model::AdviseFork(OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool dont) {
+OpResult Model::AdviseFork(OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_t npages,
+                           bool dont) {
   OpResult r;
   MmRef mm = k_.FindMm(mm_handle);
   if (!mm) {
@@ -243,12 +254,14 @@ OpResult Model::AdviseFork(OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uin
   sync::Guard guard(mm->mmap_lock);
   r.err = !mm->alive ? kESRCH : mm->open_zaps.get() != 0 ? kEAGAIN : 0;
   if (r.err != 0) return r;
-  r.err = madvise_walk_vmas(*mm, vpn, madvise_end(k_.world, vpn, npages), [&](Vma& vma, uint32_t from, uint32_t to) {
-    const uint32_t flags = dont ? vma.flags | kVmDontCopy : vma.flags & ~uint32_t{kVmDontCopy};
-    if (flags != vma.flags && vma_modify_flags(t, vma, from, to, flags) == nullptr) return int32_t{kEAGAIN};
-    r.value += to - from;
-    return int32_t{0};
-  });
+  r.err = madvise_walk_vmas(
+      *mm, vpn, madvise_end(k_.world, vpn, npages), [&](Vma& vma, uint32_t from, uint32_t to) {
+        const uint32_t flags = dont ? vma.flags | kVmDontCopy : vma.flags & ~uint32_t{kVmDontCopy};
+        if (flags != vma.flags && vma_modify_flags(t, vma, from, to, flags) == nullptr)
+          return int32_t{kEAGAIN};
+        r.value += to - from;
+        return int32_t{0};
+      });
   return r;
 }
 

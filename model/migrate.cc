@@ -1,7 +1,7 @@
 // Page migration, whole and in phases. The kernel's migrate.c.
 //
-// A folio is isolated, its mappings become migration entries (unmap), its contents and its places in the
-// caches move to a new folio (move), and the entries become mappings of that (remove).
+// A folio is isolated, its mappings become migration entries (unmap), its contents and its places
+// in the caches move to a new folio (move), and the entries become mappings of that (remove).
 #include "model/migrate.h"
 
 #include <algorithm>
@@ -28,12 +28,14 @@ struct RemoveArg {
   uint32_t entries = 0;
 };
 
-// A piece of a split that holds only zeros is not worth a page: true if the zero page took its place.
+// A piece of a split that holds only zeros is not worth a page: true if the zero page took its
+// place.
 bool try_to_map_unused_to_zeropage(RemoveArg& a, PageVmaMappedWalk& walk, const Page& page) {
   Vma& vma = *walk.vma;
   if (!a.map_zero_pages || page.content.get() != 0) return false;
   if (vma.has(kVmLocked) || a.dst.test(kFolioMlocked) || a.dst.swapcache()) return false;
-  MMDIFF_BUG_ON(&a.src != &a.dst || !a.dst.anon() || !a.dst.locked(), "zero page put for a migrated page");
+  MMDIFF_BUG_ON(&a.src != &a.dst || !a.dst.anon() || !a.dst.locked(),
+                "zero page put for a migrated page");
   const uint32_t protnone = vma.has(kVmRead) ? 0u : uint32_t{kPteProtNone};
   set_pte(a.t, *walk.table, walk.vpn, Pte::Zero(kPteYoung | protnone));
   add_mm_counter(a.t, *vma.mm, MmCounter::kAnon, -1);
@@ -44,7 +46,8 @@ void remove_migration_pte(RemoveArg& a, PageVmaMappedWalk& walk) {
   Task& t = a.t;
   Folio& dst = a.dst;
   Vma& vma = *walk.vma;
-  // Which pages of zeros stay depends on whether a locked VMA was met before: so the order is reported.
+  // Which pages of zeros stay depends on whether a locked VMA was met before: so the order is
+  // reported.
   if (a.map_zero_pages) t.Choose(ChoiceKind::kVisit, vma.mm->id, walk.vpn, 1);
   const Pte entry = walk.pte;
   Page* page = dst.page + (entry.pfn() - a.src.pfn);
@@ -69,11 +72,12 @@ void MoveFlag(Task& t, Folio& src, Folio& dst, uint32_t flag) {
   if (folio_test_clear(t, src, flag)) folio_set(t, dst, flag);
 }
 
-// Contents, identity and cache places of src, whose count is frozen, go to dst (folio_migrate_mapping,
-// folio_migrate_flags).
+// Contents, identity and cache places of src, whose count is frozen, go to dst
+// (folio_migrate_mapping, folio_migrate_flags).
 void move_to_new_folio(Task& t, Folio& src, Folio& dst) {
   MMDIFF_BUG_ON(!src.locked() || !dst.locked(), "folio moved without its lock");
-  for (uint32_t i = 0; i < src.nr_pages(); ++i) set_content(t, dst.page[i], src.page[i].content.get());
+  for (uint32_t i = 0; i < src.nr_pages(); ++i)
+    set_content(t, dst.page[i], src.page[i].content.get());
   t.k.cost.pages_copied.add(src.nr_pages());
   dst.index = src.index;
   dst.anon_vma = src.anon_vma;
@@ -103,7 +107,8 @@ void free_isolated_folio(Task& t, Folio& folio) {
 
 }  // namespace
 
-uint32_t remove_migration_ptes(Task& t, Folio& src, Folio& dst, AnonVma* anon_vma, bool map_zero_pages) {
+uint32_t remove_migration_ptes(Task& t, Folio& src, Folio& dst, AnonVma* anon_vma,
+                               bool map_zero_pages) {
   if (dst.anon() && anon_vma == nullptr) return 0;  // nothing mapped it: no entry was made
   RemoveArg a{t, src, dst, map_zero_pages};
   // Every VMA is visited: migration entries are in no count that could say when all are done.
@@ -117,7 +122,8 @@ uint32_t remove_migration_ptes(Task& t, Folio& src, Folio& dst, AnonVma* anon_vm
   return a.entries;
 }
 
-int migrate_folio_unmap(Task& t, Folio& src, uint32_t node, ZoneKind zone, Migration* m, uint32_t* entries) {
+int migrate_folio_unmap(Task& t, Folio& src, uint32_t node, ZoneKind zone, Migration* m,
+                        uint32_t* entries) {
   *entries = 0;
   if (!folio_trylock(t, src)) return kEAGAIN;
   Folio* dst = folio_alloc(t, src.order, node, zone);
@@ -133,8 +139,8 @@ int migrate_folio_unmap(Task& t, Folio& src, uint32_t node, ZoneKind zone, Migra
 int migrate_folio_move(Task& t, const Migration& m, uint32_t* entries) {
   Folio& src = *m.src;
   Folio& dst = *m.dst;
-  // The isolation and the caches hold it; whoever else does could see it change under him. At 0 nobody new can
-  // take it (folio_ref_freeze).
+  // The isolation and the caches hold it; whoever else does could see it change under him. At 0
+  // nobody new can take it (folio_ref_freeze).
   const auto refs = static_cast<int32_t>(1 + folio_expected_ref_count(src));
   if (src.mapped() || !src.refcount.compare_exchange(refs, 0)) {
     migrate_folio_abort(t, m, entries);
@@ -177,7 +183,8 @@ bool MigrateOne(Task& t, Folio& src, uint32_t node, ZoneKind zone) {
   Migration m;
   uint32_t entries = 0;
   const uint32_t target = node == kOwnNode ? src.node : node;
-  return migrate_folio_unmap(t, src, target, zone, &m, &entries) == 0 && migrate_folio_move(t, m, &entries) == 0;
+  return migrate_folio_unmap(t, src, target, zone, &m, &entries) == 0 &&
+         migrate_folio_move(t, m, &entries) == 0;
 }
 
 }  // namespace
@@ -186,7 +193,8 @@ uint32_t migrate_pages(Task& t, std::vector<Folio*>& folios, uint32_t node, Zone
   thread_local std::vector<Folio*> pieces;
   for (size_t i = 0; i < folios.size(); ++i) {
     if (NeedsSplit(*folios[i]) && split_folio(t, *folios[i], &pieces) == 0) {
-      folios.insert(folios.begin() + static_cast<ptrdiff_t>(i) + 1, pieces.begin() + 1, pieces.end());
+      folios.insert(folios.begin() + static_cast<ptrdiff_t>(i) + 1, pieces.begin() + 1,
+                    pieces.end());
     }
   }
   uint32_t moved = 0;
@@ -204,12 +212,13 @@ uint32_t migrate_pages(Task& t, std::vector<Folio*>& folios, uint32_t node, Zone
   return moved;
 }
 
-// Operations -----------------------------------------------------------------------------------------
+// Operations
+// -----------------------------------------------------------------------------------------
 
 namespace {
 
-// Splits an isolated folio that is mapped in part, so that the piece at vpn moves alone: that piece, still
-// isolated, or nullptr if the zero page took its place. The other pieces are put back.
+// Splits an isolated folio that is mapped in part, so that the piece at vpn moves alone: that
+// piece, still isolated, or nullptr if the zero page took its place. The other pieces are put back.
 Folio* split_to_migrate(Task& t, Mm& mm, uint32_t vpn, Folio& folio) {
   thread_local std::vector<Folio*> pieces;
   if (!NeedsSplit(folio) || split_folio(t, folio, &pieces) != 0) return &folio;
@@ -227,7 +236,8 @@ Folio* split_to_migrate(Task& t, Mm& mm, uint32_t vpn, Folio& folio) {
 }
 
 // Isolates what is mapped in [start, end), in order; the number of folios that could not be.
-uint32_t isolate_for_migration(Task& t, Mm& mm, uint32_t start, uint32_t end, std::vector<Folio*>* folios) {
+uint32_t isolate_for_migration(Task& t, Mm& mm, uint32_t start, uint32_t end,
+                               std::vector<Folio*>* folios) {
   uint32_t failed = 0;
   thread_local std::vector<Folio*> refused;
   refused.clear();

@@ -134,7 +134,8 @@ TEST(Migrate, MlockOfASmallPageGoesAlong) {
   EXPECT_EQ(m.state().stats.nr_mlock, 0u);
   ASSERT_EQ(m.MigrateEnd().value, 1u);
   EXPECT_TRUE(m.has(0, 0x40, kFolioMlocked | kFolioUnevictable | kFolioLru));
-  EXPECT_EQ(m.folio_at(0, 0x40).mlock_count, 1u) << "the drain put it on the list before it was counted";
+  EXPECT_EQ(m.folio_at(0, 0x40).mlock_count, 1u)
+      << "the drain put it on the list before it was counted";
 }
 
 TEST(Migrate, MlockOfALargeFolioIsLostUntilReclaim) {

@@ -1,4 +1,5 @@
-// mlock: the per-CPU mlock batch, the walk over page tables, and the system calls. The kernel's mlock.c.
+// mlock: the per-CPU mlock batch, the walk over page tables, and the system calls. The kernel's
+// mlock.c.
 #include "model/mlock.h"
 
 #include "model/gup.h"
@@ -67,8 +68,8 @@ void MunlockOne(Task& t, Folio& folio) {
 }
 
 // Length of the run that counts as one step of the walk.
-uint32_t folio_mlock_step(Task& t, const PageTable& table, uint32_t vpn, Pte pte, const Folio& folio,
-                          uint32_t end) {
+uint32_t folio_mlock_step(Task& t, const PageTable& table, uint32_t vpn, Pte pte,
+                          const Folio& folio, uint32_t end) {
   if (!folio.large()) return 1;
   return folio_pte_batch(t, table, vpn, &pte, folio, end - vpn, 0);
 }
@@ -123,7 +124,8 @@ int mlock_fixup(Task& t, Vma& vma, uint32_t start, uint32_t end, uint32_t lock_f
   return 0;
 }
 
-int apply_vma_lock_flags(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t lock_flags, uint32_t* pages) {
+int apply_vma_lock_flags(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t lock_flags,
+                         uint32_t* pages) {
   while (start < end) {
     Vma* vma = vma_lookup(mm, start);
     if (vma == nullptr) return kENOMEM;
@@ -161,7 +163,9 @@ void mlock_new_folio(Task& t, Folio& folio) {
 }
 
 // All of a munlock waits, the flag too: else it would overtake an mlock that waits before it.
-void munlock_folio(Task& t, Folio& folio) { folio_batch_add(t, folio, BatchKind::kMlock, MlockTag::kNone); }
+void munlock_folio(Task& t, Folio& folio) {
+  folio_batch_add(t, folio, BatchKind::kMlock, MlockTag::kNone);
+}
 
 void mlock_folio_batch(Task& t, FolioBatch& batch) {
   {
@@ -169,9 +173,15 @@ void mlock_folio_batch(Task& t, FolioBatch& batch) {
     for (uint32_t i = 0; i < batch.nr; ++i) {
       Folio& folio = *batch.folios[i];
       switch (batch.tags[i]) {
-        case MlockTag::kLru: MlockOne(t, folio); break;
-        case MlockTag::kNew: MlockNewOne(t, folio); break;
-        case MlockTag::kNone: MunlockOne(t, folio); break;
+        case MlockTag::kLru:
+          MlockOne(t, folio);
+          break;
+        case MlockTag::kNew:
+          MlockNewOne(t, folio);
+          break;
+        case MlockTag::kNone:
+          MunlockOne(t, folio);
+          break;
       }
     }
   }
@@ -197,9 +207,11 @@ void munlock_vma_folio(Task& t, Folio& folio, const Vma& vma) {
   if (vma.has(kVmLocked)) munlock_folio(t, folio);
 }
 
-// Operations -----------------------------------------------------------------------------------------
+// Operations
+// -----------------------------------------------------------------------------------------
 
-OpResult Model::ApplyMlock(OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_t npages, uint32_t flags) {
+OpResult Model::ApplyMlock(OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_t npages,
+                           uint32_t flags) {
   OpResult r;
   MmRef mm = k_.FindMm(mm_handle);
   if (!mm) {

@@ -1,5 +1,5 @@
-// Reverse-map walks: what maps a folio, who used it, and how to unmap it. The kernel's rmap.c; map counts
-// are in folio_rmap.cc, anon_vmas in vma.cc, migration entries in rmap_migrate.cc.
+// Reverse-map walks: what maps a folio, who used it, and how to unmap it. The kernel's rmap.c; map
+// counts are in folio_rmap.cc, anon_vmas in vma.cc, migration entries in rmap_migrate.cc.
 #include "model/rmap.h"
 
 #include "model/kernel.h"
@@ -39,7 +39,8 @@ bool page_vma_mapped_walk(Task& t, PageVmaMappedWalk* walk) {
     }
     walk->pte = walk->table->at(walk->vpn - walk->table->base);
     t.k.cost.ptes_visited.add(1);
-    if (walk->pte.kind() == wanted && walk->pte.pfn() - walk->folio->pfn < walk->folio->nr_pages()) return true;
+    if (walk->pte.kind() == wanted && walk->pte.pfn() - walk->folio->pfn < walk->folio->nr_pages())
+      return true;
     ++walk->vpn;
   }
   page_vma_mapped_walk_done(walk);
@@ -57,8 +58,9 @@ void rmap_walk(Task& t, Folio& folio, AnonVma* held, const std::function<bool(Vm
   const uint32_t first = folio.index;
   const uint32_t last = folio.index + folio.nr_pages() - 1;
   if (folio.anon()) {
-    // Until its root is locked the anon_vma may go and its object may serve another. A folio that is locked and
-    // still mapped then was so all the time, and what maps it is chained to the anon_vma.
+    // Until its root is locked the anon_vma may go and its object may serve another. A folio that
+    // is locked and still mapped then was so all the time, and what maps it is chained to the
+    // anon_vma.
     AnonVma& anon_vma = held != nullptr ? *held : *folio.anon_vma;
     AnonVma* const root = anon_vma.root;
     sync::SharedGuard guard(root->lock);
@@ -81,15 +83,14 @@ void rmap_walk(Task& t, Folio& folio, AnonVma* held, const std::function<bool(Vm
 
 namespace {
 
-
 // Entries from the walk's own that lie in its VMA, its table and one choice record.
 uint32_t RoomInTable(const Task& t, const PageVmaMappedWalk& walk) {
   const uint32_t table_end = walk.table->base + t.k.world.table;
   return std::min(walk.end, table_end) - walk.vpn;
 }
 
-// Sees a kVmLocked VMA page by page: true if the walk was of all the folio's pages, under one table lock.
-// Only then is it sure that nothing unmapped a part of it meanwhile.
+// Sees a kVmLocked VMA page by page: true if the walk was of all the folio's pages, under one table
+// lock. Only then is it sure that nothing unmapped a part of it meanwhile.
 struct LockedVma {
   uint32_t ptes = 0;
   uint32_t first_vpn = 0;
@@ -100,7 +101,8 @@ struct LockedVma {
   }
 };
 
-// ---- folio_referenced ------------------------------------------------------------------------------
+// ---- folio_referenced
+// ------------------------------------------------------------------------------
 
 struct ReferencedArg {
   Task& t;
@@ -147,7 +149,8 @@ bool folio_referenced_one(ReferencedArg& a, Vma& vma) {
   return !(t.k.on.referenced_early_exit && a.mapcount <= 0);
 }
 
-// ---- try_to_unmap ----------------------------------------------------------------------------------
+// ---- try_to_unmap
+// ----------------------------------------------------------------------------------
 
 struct UnmapArg {
   Task& t;
@@ -156,8 +159,9 @@ struct UnmapArg {
   uint32_t unmapped = 0;
 };
 
-// Entries that are unmapped as one. Swap-backed anonymous pages each need a swap entry and an exclusive bit
-// of their own; entries that disagree in write could not be put back from the first one's value.
+// Entries that are unmapped as one. Swap-backed anonymous pages each need a swap entry and an
+// exclusive bit of their own; entries that disagree in write could not be put back from the first
+// one's value.
 uint32_t folio_unmap_pte_batch(Task& t, PageVmaMappedWalk& walk, Pte* pte) {
   const Folio& folio = *walk.folio;
   if (!t.k.on.batch_unmap || !folio.large() || (folio.anon() && folio.swapbacked())) return 1;

@@ -14,8 +14,8 @@ struct MigrateArg {
   uint32_t entries = 0;
 };
 
-// Replaces the walk's entry; false if the page may be pinned and stays mapped. One page at a time: each
-// has an exclusive bit and an entry kind of its own.
+// Replaces the walk's entry; false if the page may be pinned and stays mapped. One page at a time:
+// each has an exclusive bit and an entry kind of its own.
 bool MigrateEntry(MigrateArg& a, PageVmaMappedWalk& walk) {
   Task& t = a.t;
   Folio& folio = a.folio;
@@ -26,7 +26,8 @@ bool MigrateEntry(MigrateArg& a, PageVmaMappedWalk& walk) {
   if (!pte.protnone()) flush_tlb_page(t, *vma.mm, walk.vpn);
   if (pte.dirty()) folio_set(t, folio, kFolioDirty);
   const bool exclusive = folio.anon() && page.anon_exclusive;
-  MMDIFF_BUG_ON(folio.anon() && pte.write() && !exclusive, "writable anonymous page is not AnonExclusive");
+  MMDIFF_BUG_ON(folio.anon() && pte.write() && !exclusive,
+                "writable anonymous page is not AnonExclusive");
   if (exclusive && !folio_try_share_anon_rmap_pte(t, folio, page)) {
     set_pte(t, *walk.table, walk.vpn, pte);
     return false;

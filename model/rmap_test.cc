@@ -63,8 +63,8 @@ TEST(TryToUnmap, ABatchEndsWhereTheWriteBitChanges) {
   EXPECT_EQ(m.recorded(ChoiceKind::kVisit), 3u);
 }
 
-// The shape of CVE-2026-31398: a batch that ignores the write bit puts a whole folio back as writable as its
-// first page is.
+// The shape of CVE-2026-31398: a batch that ignores the write bit puts a whole folio back as
+// writable as its first page is.
 TEST(TryToUnmap, AnAbortedBatchKeepsEachWriteBit) {
   ReclaimMachine m;
   m.Mm(0);
@@ -93,7 +93,8 @@ TEST(TryToUnmap, AReferenceKeepsALazyfreePageButNotForSwap) {
   MakeIsolatedLazyfree(m);
   ASSERT_EQ(m.Pin(0, 0x47, 1, kGupGet | kGupFast).value, 1u);
   EXPECT_EQ(m.TryToUnmap().value, 0u);
-  EXPECT_FALSE(m.has(0, 0x40, kFolioSwapBacked)) << "it may still be discarded when the reference is gone";
+  EXPECT_FALSE(m.has(0, 0x40, kFolioSwapBacked))
+      << "it may still be discarded when the reference is gone";
   EXPECT_EQ(m.folio_at(0, 0x40).mapcount, 16u);
   ASSERT_EQ(m.Unpin().err, 0);
   EXPECT_EQ(m.TryToUnmap().value, 16u);

@@ -18,8 +18,8 @@ LruList ListOf(const Folio& folio) {
   return folio.test(kFolioActive) ? LruList::kActiveFile : LruList::kInactiveFile;
 }
 
-// The work of one entry of a batch that moves folios which are on a list already. Conditions that held at
-// the add are asked again: anything may have happened to the folio since.
+// The work of one entry of a batch that moves folios which are on a list already. Conditions that
+// held at the add are asked again: anything may have happened to the folio since.
 void MoveOne(Task& t, Folio& folio, BatchKind kind) {
   if (!folio.test(kFolioLru)) return;  // isolated: its isolator decides where it goes
   if (folio.test(kFolioUnevictable)) return;
@@ -153,7 +153,8 @@ void folio_batch_add(Task& t, Folio& folio, BatchKind kind, MlockTag tag) {
   batch.tags[batch.nr] = tag;
   ++batch.nr;
   touch_batch(t, batch);
-  // Large folios never wait: whoever compares their references with what he can explain relies on it.
+  // Large folios never wait: whoever compares their references with what he can explain relies on
+  // it.
   if (batch.nr >= t.k.world.batch || folio.large() || t.k.lru_disable_count.get() != 0) {
     FlushBatch(t, batch);
   } else if (!(kind == BatchKind::kMlock ? t.k.on.mlock_batch : t.k.on.lru_batch)) {
@@ -203,8 +204,9 @@ void folio_mark_lazyfree(Task& t, Folio& folio) {
 }
 
 void lru_add_drain_cpu(Task& t, uint32_t cpu) {
-  static constexpr BatchKind kOrder[] = {BatchKind::kLruAdd, BatchKind::kDeactivate, BatchKind::kLazyfree,
-                                         BatchKind::kActivate, BatchKind::kMlock};
+  static constexpr BatchKind kOrder[] = {BatchKind::kLruAdd, BatchKind::kDeactivate,
+                                         BatchKind::kLazyfree, BatchKind::kActivate,
+                                         BatchKind::kMlock};
   sync::Guard guard(t.k.batches[cpu].lock);
   for (const BatchKind kind : kOrder) {
     FolioBatch& batch = BatchOf(t, cpu, kind);
@@ -234,7 +236,8 @@ void lru_cache_disable(Task& t) {
 
 void lru_cache_enable(Task& t) { t.k.lru_disable_count.sub(1); }
 
-// Operations -----------------------------------------------------------------------------------------
+// Operations
+// -----------------------------------------------------------------------------------------
 
 OpResult Model::mark_accessed(const args::mark_accessed& a, OpContext& ctx) {
   OpResult r;

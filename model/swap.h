@@ -28,7 +28,8 @@ struct Lruvec {
 
 void touch_batch(Task& t, FolioBatch& batch);
 
-// Adds to a batch of the task's CPU, with a reference, and flushes it where the rule (or a switch) says so.
+// Adds to a batch of the task's CPU, with a reference, and flushes it where the rule (or a switch)
+// says so.
 void folio_batch_add(Task& t, Folio& folio, BatchKind kind, MlockTag tag = MlockTag::kNone);
 void folio_add_lru(Task& t, Folio& folio);
 // A fault's new anon folio: mlock_new_folio in a kVmLocked VMA, else folio_add_lru.
@@ -36,9 +37,9 @@ void folio_add_lru_vma(Task& t, Folio& folio, const Vma& vma);
 void folio_mark_accessed(Task& t, Folio& folio);
 void folio_deactivate(Task& t, Folio& folio);
 void folio_mark_lazyfree(Task& t, Folio& folio);
-void lru_add_drain(Task& t);                    // the task's CPU
+void lru_add_drain(Task& t);  // the task's CPU
 void lru_add_drain_cpu(Task& t, uint32_t cpu);
-void lru_add_drain_all(Task& t);                // the task's CPU first
+void lru_add_drain_all(Task& t);  // the task's CPU first
 // Puts a folio that waits in no batch straight onto the list that its flags name (lru_add).
 void lru_add(Task& t, Folio& folio);
 // While disabled batches are flushed at each add; nests.

@@ -1,5 +1,5 @@
-// TestMachine with a method for each operation on the LRU, reclaim, migration, GUP and mlock. For tests only;
-// a call costs what TestMachine::Run costs.
+// TestMachine with a method for each operation on the LRU, reclaim, migration, GUP and mlock. For
+// tests only; a call costs what TestMachine::Run costs.
 #ifndef MMDIFF_MODEL_TEST_MACHINE_OPS_H_
 #define MMDIFF_MODEL_TEST_MACHINE_OPS_H_
 
@@ -11,18 +11,30 @@ class ReclaimMachine : public TestMachine {
  public:
   using TestMachine::TestMachine;
 
-  OpResult Free(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::free, args::free{m, vpn, n}); }
-  OpResult Cold(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::cold, args::cold{m, vpn, n}); }
-  OpResult Pageout(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::pageout, args::pageout{m, vpn, n}); }
+  OpResult Free(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::free, args::free{m, vpn, n});
+  }
+  OpResult Cold(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::cold, args::cold{m, vpn, n});
+  }
+  OpResult Pageout(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::pageout, args::pageout{m, vpn, n});
+  }
   OpResult Dontfork(uint32_t m, uint32_t vpn, uint32_t n) {
     return Run(&Model::dontfork, args::dontfork{m, vpn, n});
   }
-  OpResult Dofork(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::dofork, args::dofork{m, vpn, n}); }
-  OpResult Lock(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::lock, args::lock{m, vpn, n}); }
+  OpResult Dofork(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::dofork, args::dofork{m, vpn, n});
+  }
+  OpResult Lock(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::lock, args::lock{m, vpn, n});
+  }
   OpResult LockOnFault(uint32_t m, uint32_t vpn, uint32_t n) {
     return Run(&Model::lock_onfault, args::lock_onfault{m, vpn, n});
   }
-  OpResult Unlock(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::unlock, args::unlock{m, vpn, n}); }
+  OpResult Unlock(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::unlock, args::unlock{m, vpn, n});
+  }
   OpResult MarkAccessed(uint32_t m, uint32_t vpn) {
     return Run(&Model::mark_accessed, args::mark_accessed{m, vpn});
   }
@@ -36,14 +48,20 @@ class ReclaimMachine : public TestMachine {
   OpResult TryToUnmap(uint32_t iso = 0, uint32_t flags = 0) {
     return Run(&Model::try_to_unmap, args::try_to_unmap{iso, flags});
   }
-  OpResult RemoveMapping(uint32_t iso = 0) { return Run(&Model::remove_mapping, args::remove_mapping{iso}); }
+  OpResult RemoveMapping(uint32_t iso = 0) {
+    return Run(&Model::remove_mapping, args::remove_mapping{iso});
+  }
   OpResult Putback(uint32_t iso = 0) { return Run(&Model::putback, args::putback{iso}); }
-  OpResult Reclaim(uint32_t m, uint32_t vpn, uint32_t n) { return Run(&Model::reclaim, args::reclaim{m, vpn, n}); }
+  OpResult Reclaim(uint32_t m, uint32_t vpn, uint32_t n) {
+    return Run(&Model::reclaim, args::reclaim{m, vpn, n});
+  }
   OpResult MigrateBegin(uint32_t m, uint32_t vpn, uint32_t node, uint32_t mig = 0) {
     return Run(&Model::migrate_begin, args::migrate_begin{m, vpn, node}, mig);
   }
   OpResult MigrateEnd(uint32_t mig = 0) { return Run(&Model::migrate_end, args::migrate_end{mig}); }
-  OpResult MigrateAbort(uint32_t mig = 0) { return Run(&Model::migrate_abort, args::migrate_abort{mig}); }
+  OpResult MigrateAbort(uint32_t mig = 0) {
+    return Run(&Model::migrate_abort, args::migrate_abort{mig});
+  }
   OpResult Migrate(uint32_t m, uint32_t vpn, uint32_t n, uint32_t node) {
     return Run(&Model::migrate, args::migrate{m, vpn, n, node});
   }

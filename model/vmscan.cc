@@ -74,15 +74,16 @@ References folio_check_references(Task& t, Folio& folio) {
   return References::kReclaim;
 }
 
-// Splits a locked folio of the list; it stays locked as its own first piece, the others are *pieces.
+// Splits a locked folio of the list; it stays locked as its own first piece, the others are
+// *pieces.
 bool SplitLocked(Task& t, Folio& folio, std::vector<Folio*>* pieces) {
   const bool split = split_locked_folio(t, folio, pieces) == 0;
   if (split) pieces->erase(pieces->begin());
   return split;
 }
 
-// Slots for an anonymous folio that will be swapped out; false if it cannot be now. A large folio is split if
-// pages of it are not mapped (no slots for those) or if there is no room for all of it.
+// Slots for an anonymous folio that will be swapped out; false if it cannot be now. A large folio
+// is split if pages of it are not mapped (no slots for those) or if there is no room for all of it.
 bool GiveSwap(Task& t, Folio& folio, std::vector<Folio*>* pieces) {
   if (folio.large()) {
     // Somebody's reference would make all the work vain.
@@ -98,9 +99,12 @@ Fate ShrinkLocked(Task& t, Folio& folio, bool ignore_references, std::vector<Fol
   if (folio.test(kFolioMlocked)) return Fate::kKeep;
   if (!ignore_references) {
     switch (folio_check_references(t, folio)) {
-      case References::kKeep: return Fate::kKeep;
-      case References::kActivate: return Fate::kActivate;
-      case References::kReclaim: break;
+      case References::kKeep:
+        return Fate::kKeep;
+      case References::kActivate:
+        return Fate::kActivate;
+      case References::kReclaim:
+        break;
     }
   }
   if (folio.anon() && folio.swapbacked() && !folio.swapcache()) {
@@ -112,7 +116,8 @@ Fate ShrinkLocked(Task& t, Folio& folio, bool ignore_references, std::vector<Fol
     if (folio.mapped()) return Fate::kActivate;
   }
   if (folio_maybe_dma_pinned(folio)) return Fate::kActivate;
-  if (folio.file != nullptr && folio.test(kFolioDirty)) return Fate::kActivate;  // nobody writes back here
+  if (folio.file != nullptr && folio.test(kFolioDirty))
+    return Fate::kActivate;  // nobody writes back here
   return remove_mapping(t, folio) == 0 ? Fate::kFreed : Fate::kKeep;
 }
 
@@ -128,7 +133,8 @@ bool DropFromCache(Task& t, Folio& folio) {
     return true;
   }
   if (folio.anon()) return !folio.swapbacked();
-  if (folio.test(kFolioDirty) || folio.file == nullptr) return false;  // truncated: putback frees it
+  if (folio.test(kFolioDirty) || folio.file == nullptr)
+    return false;  // truncated: putback frees it
   page_cache_delete(t, folio);
   return true;
 }
@@ -191,7 +197,8 @@ uint32_t reclaim_folio_list(Task& t, std::vector<Folio*>& folios, bool ignore_re
   return freed;
 }
 
-// Operations -----------------------------------------------------------------------------------------
+// Operations
+// -----------------------------------------------------------------------------------------
 
 OpResult Model::isolate(const args::isolate& a, OpContext& ctx) {
   OpResult r;

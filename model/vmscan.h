@@ -16,10 +16,11 @@ bool folio_isolate_lru(Task& t, Folio& folio);
 void folio_putback_lru(Task& t, Folio& folio);
 // Pages isolated, by the folio's present type; sign is 1 or -1.
 void mod_isolated(Task& t, const Folio& folio, int32_t sign);
-// Drops the cache and frees an unmapped, isolated and locked folio: 0, or EBUSY and it is locked still.
+// Drops the cache and frees an unmapped, isolated and locked folio: 0, or EBUSY and it is locked
+// still.
 int remove_mapping(Task& t, Folio& folio);
-// Reclaims isolated folios in order; what stays is put back; empties the list, flushes what unmapping put
-// off. The number of pages freed.
+// Reclaims isolated folios in order; what stays is put back; empties the list, flushes what
+// unmapping put off. The number of pages freed.
 uint32_t reclaim_folio_list(Task& t, std::vector<Folio*>& folios, bool ignore_references);
 
 MMDIFF_MODEL_END

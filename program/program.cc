@@ -9,8 +9,8 @@ constexpr size_t CountArgs(const std::array<ArgDesc, kMaxArgs>& args) {
   return n;
 }
 
-constexpr OpDesc MakeDesc(Opcode code, const char* name, ArgKind result, int weight, const char* doc,
-                          std::array<ArgDesc, kMaxArgs> args) {
+constexpr OpDesc MakeDesc(Opcode code, const char* name, ArgKind result, int weight,
+                          const char* doc, std::array<ArgDesc, kMaxArgs> args) {
   return OpDesc{code, name, result, weight, doc, CountArgs(args), args};
 }
 

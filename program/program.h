@@ -1,9 +1,9 @@
 // The language: what can be done to memory, as plain data.
 //
 // A Program is a World (the geometry of the machine) and a sequence of Ops. It knows nothing of any
-// state or implementation. Everything about operations is expanded from ops.def, about argument kinds
-// from arg_kinds.def, about geometry from world.def. Building and copying are O(size); nothing here
-// allocates but the vectors of a Program.
+// state or implementation. Everything about operations is expanded from ops.def, about argument
+// kinds from arg_kinds.def, about geometry from world.def. Building and copying are O(size);
+// nothing here allocates but the vectors of a Program.
 #ifndef MMDIFF_PROGRAM_PROGRAM_H_
 #define MMDIFF_PROGRAM_PROGRAM_H_
 
@@ -25,8 +25,8 @@ inline constexpr size_t kMaxTextBytes = 4u << 20;
 struct World {
 #define MMDIFF_WORLD(name, dflt, min, max, doc) uint32_t name = dflt;
 #include "program/world.def"
-  // Bit k set: folios of order k may be allocated at an anonymous fault. Bit 0 is always set; no order
-  // exceeds log2(table). Text: "orders=0,2,4".
+  // Bit k set: folios of order k may be allocated at an anonymous fault. Bit 0 is always set; no
+  // order exceeds log2(table). Text: "orders=0,2,4".
   uint32_t orders = (1u << 0) | (1u << 2) | (1u << 4);
 
   uint32_t arena() const { return table * tables; }  // pages; VPNs are [0, arena())
@@ -51,8 +51,8 @@ inline constexpr size_t kOpcodes = 0
 #include "program/ops.def"
     ;
 
-// One operation. A handle argument holds the index among the program's ops that bind that kind (m1 is
-// the second of mm and fork ops), so it is known without running. Unused arguments are zero.
+// One operation. A handle argument holds the index among the program's ops that bind that kind (m1
+// is the second of mm and fork ops), so it is known without running. Unused arguments are zero.
 struct Op {
   Opcode code = Opcode::check;
   uint8_t thread = 0;  // for the threaded target only; sequential runs ignore it
@@ -67,16 +67,22 @@ static_assert(std::is_trivially_copyable_v<Op> && sizeof(Op) == 28);
 // Flag bits. The text form joins the names below with '|'; no bit prints as "0".
 enum ProtBits : uint32_t { kProtNone = 0, kProtRead = 1, kProtWrite = 2 };  // write implies read
 enum MapFlagBits : uint32_t {
-  kMapRead = 1,       // same values as ProtBits; the pair prints as none | r | rw
+  kMapRead = 1,  // same values as ProtBits; the pair prints as none | r | rw
   kMapWrite = 2,
-  kMapShared = 4,     // MAP_SHARED; with no file this is shared anonymous memory
-  kMapPopulate = 8,   // MAP_POPULATE
-  kMapLocked = 16,    // MAP_LOCKED
-  kMapFixed = 32,     // MAP_FIXED; otherwise MAP_FIXED_NOREPLACE
-  kMapNoHuge = 64,    // followed at once by MADV_NOHUGEPAGE: only order-0 folios at faults
+  kMapShared = 4,    // MAP_SHARED; with no file this is shared anonymous memory
+  kMapPopulate = 8,  // MAP_POPULATE
+  kMapLocked = 16,   // MAP_LOCKED
+  kMapFixed = 32,    // MAP_FIXED; otherwise MAP_FIXED_NOREPLACE
+  kMapNoHuge = 64,   // followed at once by MADV_NOHUGEPAGE: only order-0 folios at faults
   kMapAllFlags = 127,
 };
-enum GupFlagBits : uint32_t { kGupWrite = 1, kGupLongterm = 2, kGupGet = 4, kGupFast = 8, kGupAllFlags = 15 };
+enum GupFlagBits : uint32_t {
+  kGupWrite = 1,
+  kGupLongterm = 2,
+  kGupGet = 4,
+  kGupFast = 8,
+  kGupAllFlags = 15
+};
 enum TtuFlagBits : uint32_t { kTtuIgnoreMlock = 1, kTtuBatchFlush = 2, kTtuAllFlags = 3 };
 // The File argument that means "no file".
 inline constexpr uint32_t kNoFile = 0xffff;

@@ -11,7 +11,8 @@ bool Engine::AccessThroughTlb(Mm& mm, uint32_t vpn, bool write, OpContext& ctx, 
   if (e.valid && (!write || e.write)) {
     *where = HeldPage{e.folio, e.offset};
     if (!write || e.dirty) return true;
-    // The first store through a clean entry sets the dirty bit in the page table, if that still agrees.
+    // The first store through a clean entry sets the dirty bit in the page table, if that still
+    // agrees.
     Pte pte = mm.ptes[vpn];
     if (pte.present() && pte.has(kPteWrite) && pte.ref == e.folio && pte.offset == e.offset) {
       pte.bits |= kPteDirty | kPteYoung;

@@ -6,8 +6,9 @@
 
 namespace mmdiff::reference {
 
-// The run of entries at vpn that advice treats as one: the pages of the folio from there. A large folio that is
-// not there whole is split first. Returns how many entries to go on by; *whole says whether to treat them.
+// The run of entries at vpn that advice treats as one: the pages of the folio from there. A large
+// folio that is not there whole is split first. Returns how many entries to go on by; *whole says
+// whether to treat them.
 uint32_t Engine::WholeFolio(Mm& mm, uint32_t vpn, uint32_t limit, OpContext& ctx, bool* whole) {
   const FolioId f = mm.ptes[vpn].ref;
   const uint32_t n = RunOf(mm, vpn, limit);
@@ -104,9 +105,10 @@ void Engine::PageoutRange(Mm& mm, uint32_t start, uint32_t end, OpContext& ctx, 
   *freed += ShrinkList(true, ctx);
 }
 
-// The walk over VMAs that all of these share. `keep`: zap_begin's gather, which outlives the operation.
-OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advice advice, OpContext& ctx,
-                        Gather* keep) {
+// The walk over VMAs that all of these share. `keep`: zap_begin's gather, which outlives the
+// operation.
+OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advice advice,
+                        OpContext& ctx, Gather* keep) {
   Mm* mm = FindMm(mm_handle);
   if (mm == nullptr) return OpResult{.err = ESRCH};
   OpResult r;
@@ -163,7 +165,8 @@ OpResult Engine::pageout(const args::pageout& a, OpContext& ctx) {
   return Advise(a.mm, a.vpn, a.npages, Advice::kPageout, ctx);
 }
 
-OpResult Engine::AdviseFork(uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool dontfork, OpContext& ctx) {
+OpResult Engine::AdviseFork(uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool dontfork,
+                            OpContext& ctx) {
   Mm* mm = FindMm(mm_handle);
   if (mm == nullptr) return OpResult{.err = ESRCH};
   OpResult r;
@@ -180,7 +183,8 @@ OpResult Engine::AdviseFork(uint32_t mm_handle, uint32_t vpn, uint32_t npages, b
       continue;
     }
     const uint32_t stop = std::min(end, mm->vmas[i].end);
-    const uint32_t flags = dontfork ? mm->vmas[i].flags | kVmDontCopy : mm->vmas[i].flags & ~kVmDontCopy;
+    const uint32_t flags =
+        dontfork ? mm->vmas[i].flags | kVmDontCopy : mm->vmas[i].flags & ~kVmDontCopy;
     if (flags != mm->vmas[i].flags && ModifyVma(*mm, at, stop, flags) != 0) {
       r.err = EAGAIN;
       break;

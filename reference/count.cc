@@ -61,7 +61,8 @@ uint32_t Engine::MapcountIn(const Mm& mm, FolioId f) const {
 
 uint32_t Engine::SlotCount(uint32_t slot) {
   uint32_t n = 0;
-  ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) { n += pte.kind == PteKind::kSwap && pte.ref == slot; });
+  ForEachPte(
+      [&](Mm&, Vma&, uint32_t, Pte& pte) { n += pte.kind == PteKind::kSwap && pte.ref == slot; });
   return n;
 }
 
@@ -87,7 +88,8 @@ bool Engine::SharedByMms(FolioId f) {
   return mms > 1;
 }
 
-// Whether more processes than MM_ID has slots for map `f` now; remembered, because its answer is sticky.
+// Whether more processes than MM_ID has slots for map `f` now; remembered, because its answer is
+// sticky.
 void Engine::NoteSharers(FolioId f) {
   if (!F(f).large() || F(f).ever_three_mms || live_.size() < 3) return;
   uint32_t mms = 0;

@@ -1,4 +1,5 @@
-// Facts of the state as records of state/state.h, their hashes, and what happens at the end of an operation.
+// Facts of the state as records of state/state.h, their hashes, and what happens at the end of an
+// operation.
 #include <algorithm>
 
 #include "reference/engine.h"
@@ -113,7 +114,8 @@ FolioState Engine::FolioFact(FolioId f) const {
 
 PageState Engine::PageFact(FolioId f, uint32_t offset) const {
   const Page& page = PageOf(f, offset);
-  return PageState{f, offset, page_maps_[F(f).first_page + offset], page.anon_exclusive, page.content};
+  return PageState{f, offset, page_maps_[F(f).first_page + offset], page.anon_exclusive,
+                   page.content};
 }
 
 MmState Engine::MmFact(const Mm& mm) const {
@@ -135,7 +137,8 @@ MmState Engine::MmFact(const Mm& mm) const {
 }
 
 VmaState Engine::VmaFact(const Mm& mm, const Vma& vma) const {
-  return VmaState{mm.id, vma.start, vma.end, vma.flags, vma.file, vma.pgoff, vma.anon_vma != kNoAnonVma};
+  return VmaState{
+      mm.id, vma.start, vma.end, vma.flags, vma.file, vma.pgoff, vma.anon_vma != kNoAnonVma};
 }
 
 PteState Engine::PteFact(const Mm& mm, uint32_t vpn, const Pte& pte) const {
@@ -166,12 +169,23 @@ StatState Engine::StatFact() const {
     s.nr_allocated += folio.pages();
     if (folio.is(kFolioMlocked)) s.nr_mlock += folio.pages();
     switch (folio.lru) {
-      case LruList::kNone: break;
-      case LruList::kInactiveAnon: s.nr_inactive_anon += folio.pages(); break;
-      case LruList::kActiveAnon: s.nr_active_anon += folio.pages(); break;
-      case LruList::kInactiveFile: s.nr_inactive_file += folio.pages(); break;
-      case LruList::kActiveFile: s.nr_active_file += folio.pages(); break;
-      case LruList::kUnevictable: s.nr_unevictable += folio.pages(); break;
+      case LruList::kNone:
+        break;
+      case LruList::kInactiveAnon:
+        s.nr_inactive_anon += folio.pages();
+        break;
+      case LruList::kActiveAnon:
+        s.nr_active_anon += folio.pages();
+        break;
+      case LruList::kInactiveFile:
+        s.nr_inactive_file += folio.pages();
+        break;
+      case LruList::kActiveFile:
+        s.nr_active_file += folio.pages();
+        break;
+      case LruList::kUnevictable:
+        s.nr_unevictable += folio.pages();
+        break;
     }
   }
   const auto isolated = [&](FolioId f) {
@@ -200,7 +214,8 @@ OpResult Engine::Done(OpResult r, OpContext&) {
   return r;
 }
 
-// The end of an operation: folios that nobody holds any more are freed, and the sum follows the state.
+// The end of an operation: folios that nobody holds any more are freed, and the sum follows the
+// state.
 void Engine::Settle() {
   if (vmas_changed_) DropDeadShmem();
   CountEverything();
@@ -270,17 +285,20 @@ void Engine::Snapshot(State* out) {
     for (uint32_t cpu = 0; cpu < world_.cpus; ++cpu) {
       for (uint32_t vpn = 0; mm->tlb_used[cpu] != 0 && vpn < world_.arena(); ++vpn) {
         const TlbEntry& e = mm->tlbs[cpu][vpn];
-        if (e.valid) out->tlbs.push_back(TlbState{cpu, mm->id, vpn, e.folio, e.offset, e.write, e.dirty});
+        if (e.valid)
+          out->tlbs.push_back(TlbState{cpu, mm->id, vpn, e.folio, e.offset, e.write, e.dirty});
       }
     }
   }
-  ForEachPte([&](Mm& mm, Vma&, uint32_t vpn, Pte& pte) { out->ptes.push_back(PteFact(mm, vpn, pte)); });
+  ForEachPte(
+      [&](Mm& mm, Vma&, uint32_t vpn, Pte& pte) { out->ptes.push_back(PteFact(mm, vpn, pte)); });
   for (FolioId f : allocated_) {
     out->folios.push_back(FolioFact(f));
     for (uint32_t i = 0; i < F(f).pages(); ++i) out->pages.push_back(PageFact(f, i));
   }
   for (uint32_t slot = 0; slot < swap_.size(); ++slot) {
-    if (slot_maps_[slot] != 0 || swap_[slot].cached != kNoFolio) out->swaps.push_back(SlotFact(slot));
+    if (slot_maps_[slot] != 0 || swap_[slot].cached != kNoFolio)
+      out->swaps.push_back(SlotFact(slot));
   }
   for (uint32_t i = 0; i < batches_.size(); ++i) {
     for (uint32_t k = 0; k < batches_[i].size(); ++k) {

@@ -18,7 +18,8 @@ Engine::Engine() {
 void Engine::Reset(const World& world) {
   world_ = world;
   for (Mm* mm : live_) {
-    mm->ForEachUsed(0, static_cast<uint32_t>(mm->ptes.size()), [&](uint32_t vpn) { mm->ptes[vpn] = Pte{}; });
+    mm->ForEachUsed(0, static_cast<uint32_t>(mm->ptes.size()),
+                    [&](uint32_t vpn) { mm->ptes[vpn] = Pte{}; });
     std::fill(mm->used.begin(), mm->used.end(), 0);
     for (uint32_t cpu = 0; cpu < mm->tlbs.size(); ++cpu) {
       if (mm->tlb_used[cpu] != 0) mm->tlbs[cpu].assign(mm->tlbs[cpu].size(), TlbEntry{});

@@ -1,7 +1,8 @@
 // Engine: the machine of machine.h and every operation on it, each in the file named beside it.
 //
-// One method per operation, plain helpers below them. Helpers return 0 or a positive errno. The private
-// part keeps no count: the only derived data are the hashes of facts that make digest() cheap (digest.cc).
+// One method per operation, plain helpers below them. Helpers return 0 or a positive errno. The
+// private part keeps no count: the only derived data are the hashes of facts that make digest()
+// cheap (digest.cc).
 #ifndef MMDIFF_REFERENCE_ENGINE_H_
 #define MMDIFF_REFERENCE_ENGINE_H_
 
@@ -43,7 +44,8 @@ class Engine final : public Implementation {
   void ForEachPte(Fn&& fn) {
     for (Mm* mm : live_) {
       for (Vma& vma : mm->vmas) {
-        mm->ForEachUsed(vma.start, vma.end, [&](uint32_t vpn) { fn(*mm, vma, vpn, mm->ptes[vpn]); });
+        mm->ForEachUsed(vma.start, vma.end,
+                        [&](uint32_t vpn) { fn(*mm, vma, vpn, mm->ptes[vpn]); });
       }
     }
   }
@@ -89,7 +91,8 @@ class Engine final : public Implementation {
   int AnonFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   int FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   bool FaultAround(Mm& mm, Vma& vma, uint32_t vpn, File& file, OpContext& ctx);
-  void MapFilePage(Mm& mm, Vma& vma, uint32_t vpn, FolioId f, uint32_t offset, uint8_t bits, OpContext& ctx);
+  void MapFilePage(Mm& mm, Vma& vma, uint32_t vpn, FolioId f, uint32_t offset, uint8_t bits,
+                   OpContext& ctx);
   int SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   int WpFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   bool TryReuse(Mm& mm, FolioId f, uint32_t vpn, OpContext& ctx);
@@ -123,7 +126,9 @@ class Engine final : public Implementation {
   void Drain(uint32_t cpu);
   void DrainAll(uint32_t first_cpu);
   void PutOnList(Folio& folio);
-  void FolioAddLru(FolioId f, OpContext& ctx) { BatchAdd(BatchKind::kLruAdd, f, MlockTag::kNone, ctx); }
+  void FolioAddLru(FolioId f, OpContext& ctx) {
+    BatchAdd(BatchKind::kLruAdd, f, MlockTag::kNone, ctx);
+  }
   void MarkAccessed(FolioId f, OpContext& ctx);
   void MlockFolio(FolioId f, OpContext& ctx);
   void MlockNewFolio(FolioId f, OpContext& ctx);
@@ -183,7 +188,8 @@ class Engine final : public Implementation {
   uint32_t FreeRange(Mm& mm, uint32_t start, uint32_t end, Gather* g, OpContext& ctx);
   uint32_t WholeFolio(Mm& mm, uint32_t vpn, uint32_t limit, OpContext& ctx, bool* whole);
   void ClearBits(Mm& mm, uint32_t vpn, uint32_t n, uint8_t bits, Gather* g);
-  OpResult AdviseFork(uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool dontfork, OpContext& ctx);
+  OpResult AdviseFork(uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool dontfork,
+                      OpContext& ctx);
   enum class Advice : uint8_t { kDontneed, kFree, kCold, kPageout };
   OpResult Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advice advice, OpContext& ctx,
                   Gather* keep = nullptr);
@@ -192,8 +198,10 @@ class Engine final : public Implementation {
   uint32_t TryToMigrate(FolioId f, OpContext& ctx);
   bool MigrateOne(FolioId f, const MappingAt& at, OpContext& ctx);
   uint32_t RemoveMigrationEntries(FolioId src, FolioId dst, OpContext& ctx);
-  void RestoreEntry(Mm& mm, const Vma& vma, uint32_t vpn, FolioId to, uint32_t offset, OpContext& ctx);
-  int MigrateUnmap(FolioId f, uint32_t node, ZoneKind zone, OpContext& ctx, Migration* m, uint32_t* n);
+  void RestoreEntry(Mm& mm, const Vma& vma, uint32_t vpn, FolioId to, uint32_t offset,
+                    OpContext& ctx);
+  int MigrateUnmap(FolioId f, uint32_t node, ZoneKind zone, OpContext& ctx, Migration* m,
+                   uint32_t* n);
   int MigrateMove(Migration* m, OpContext& ctx, uint32_t* n);
   void MoveFolio(FolioId src, FolioId dst);
   uint32_t MigrateList(uint32_t node, ZoneKind zone, OpContext& ctx, uint32_t* moved);
@@ -203,12 +211,15 @@ class Engine final : public Implementation {
   void RemapPiece(FolioId f, FolioId first_new, const MappingAt& at, OpContext& ctx);
   void RemapPieces(FolioId f, FolioId first_new, OpContext& ctx);
 
-  // ---- folios and facts (folio.cc, digest.cc) ----------------------------------------------------
+  // ---- folios and facts (folio.cc, digest.cc)
+  // ----------------------------------------------------
   FolioId NewFolio(uint32_t order, uint32_t node, ZoneKind zone);
   Folio& F(FolioId f) { return folios_[f]; }
   const Folio& F(FolioId f) const { return folios_[f]; }
   Page& PageOf(FolioId f, uint32_t offset) { return pages_[folios_[f].first_page + offset]; }
-  const Page& PageOf(FolioId f, uint32_t offset) const { return pages_[folios_[f].first_page + offset]; }
+  const Page& PageOf(FolioId f, uint32_t offset) const {
+    return pages_[folios_[f].first_page + offset];
+  }
   uint32_t LocalNode(const OpContext& ctx) const { return ctx.cpu % world_.nodes; }
   void TouchFolio(FolioId f);
   void TouchMm(Mm& mm);
@@ -235,8 +246,8 @@ class Engine final : public Implementation {
   World world_;
 
   std::vector<std::unique_ptr<Mm>> mms_;  // slots; freed ones are used again
-  std::vector<Mm*> live_;               // by id
-  std::vector<uint32_t> mm_of_handle_;  // slot, or kNoFolio
+  std::vector<Mm*> live_;                 // by id
+  std::vector<uint32_t> mm_of_handle_;    // slot, or kNoFolio
   std::vector<File> files_;
   size_t files_used_ = 0;
   std::vector<uint32_t> file_of_handle_;
@@ -252,9 +263,10 @@ class Engine final : public Implementation {
   std::vector<Migration> migrations_;
   std::vector<Pin> pins_;
   std::vector<Gather> zaps_;
-  std::vector<FolioId> composite_;  // folios a composite operation has isolated; each holds one reference
-  std::vector<FolioId> kept_;       // those of them that reclaim has looked at and keeps
-  Migration current_;               // the migration that migrate or a long-term pin is at
+  std::vector<FolioId>
+      composite_;  // folios a composite operation has isolated; each holds one reference
+  std::vector<FolioId> kept_;  // those of them that reclaim has looked at and keeps
+  Migration current_;          // the migration that migrate or a long-term pin is at
   Gather gather_;
   struct DelayedRmap {
     FolioId folio;
@@ -267,8 +279,8 @@ class Engine final : public Implementation {
   bool vmas_changed_ = false;
 
   // Scratch of CountEverything(), valid in Settle(), Snapshot() and CheckInvariants() only.
-  std::vector<uint32_t> page_maps_;    // by index in pages_
-  std::vector<FolioCount> counts_;     // by folio
+  std::vector<uint32_t> page_maps_;  // by index in pages_
+  std::vector<FolioCount> counts_;   // by folio
   std::vector<uint32_t> slot_maps_;
   struct Rss {
     uint32_t anon, file, shmem, swap;

@@ -11,7 +11,8 @@ int Engine::Fault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx
   Pte pte = mm.ptes[vpn];
   switch (pte.kind) {
     case PteKind::kNone:
-      return vma.file == kNoFile ? AnonFault(mm, vma, vpn, kind, ctx) : FileFault(mm, vma, vpn, kind, ctx);
+      return vma.file == kNoFile ? AnonFault(mm, vma, vpn, kind, ctx)
+                                 : FileFault(mm, vma, vpn, kind, ctx);
     case PteKind::kSwap:
       return SwapFault(mm, vma, vpn, kind, ctx);
     case PteKind::kMigration:
@@ -29,7 +30,8 @@ int Engine::Fault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx
 // The order of the folio for a write fault: as large as fits, unless the leader took less.
 uint32_t Engine::FaultOrder(const Mm& mm, const Vma& vma, uint32_t vpn, OpContext& ctx) {
   const auto fits = [&](uint32_t order) {
-    if ((world_.orders >> order & 1) == 0 || (order != 0 && (vma.flags & kVmNoHuge) != 0)) return false;
+    if ((world_.orders >> order & 1) == 0 || (order != 0 && (vma.flags & kVmNoHuge) != 0))
+      return false;
     const uint32_t n = 1u << order;
     const uint32_t base = vpn & ~(n - 1);
     if (base < vma.start || base + n > vma.end) return false;

@@ -20,7 +20,8 @@ int Engine::PopulateVma(Mm& mm, Vma& vma, uint32_t start, uint32_t end, OpContex
   const bool write = vma.writable() && !vma.shared();
   for (uint32_t vpn = start; vpn < end && err == 0;) {
     const Pte pte = mm.ptes[vpn];
-    const bool serves = (pte.present() || pte.kind == PteKind::kZero) && (!write || pte.has(kPteWrite));
+    const bool serves =
+        (pte.present() || pte.kind == PteKind::kZero) && (!write || pte.has(kPteWrite));
     if (serves) {
       Touch(pte, write, ctx);
       ++vpn;
@@ -52,8 +53,10 @@ bool Engine::GupServes(const Pte& pte, const Vma& vma, uint32_t flags) const {
   return (flags & kGupLongterm) == 0 || vma.shared();
 }
 
-// Takes one page. *fast says whether GUP-fast still serves; it does until the first page that it cannot.
-int Engine::GupPage(Mm& mm, uint32_t vpn, uint32_t flags, bool* fast, OpContext& ctx, HeldPage* out) {
+// Takes one page. *fast says whether GUP-fast still serves; it does until the first page that it
+// cannot.
+int Engine::GupPage(Mm& mm, uint32_t vpn, uint32_t flags, bool* fast, OpContext& ctx,
+                    HeldPage* out) {
   const bool write = (flags & kGupWrite) != 0;
   for (;;) {
     Vma* vma = vpn < world_.arena() ? FindVma(mm, vpn) : nullptr;
@@ -79,8 +82,8 @@ int Engine::GupPage(Mm& mm, uint32_t vpn, uint32_t flags, bool* fast, OpContext&
   }
 }
 
-// Drains before a small folio is isolated, while its references say that a batch may hold it: first this CPU's
-// batches, then everybody's, each at most once a pass.
+// Drains before a small folio is isolated, while its references say that a batch may hold it: first
+// this CPU's batches, then everybody's, each at most once a pass.
 void Engine::LongtermDrain(FolioId f, uint32_t* drained, OpContext& ctx) {
   if (const Choice* c = ctx.choices->Peek(ChoiceKind::kGupDrain)) {
     const uint32_t level = c->a;
@@ -90,7 +93,8 @@ void Engine::LongtermDrain(FolioId f, uint32_t* drained, OpContext& ctx) {
     *drained = std::max(*drained, level);
     for (const auto& batch : batches_) {
       for (const BatchEntry& e : batch) {
-        if (e.folio == f) ctx.choices->Refuse(ChoiceKind::kGupDrain, "a batch still holds the folio");
+        if (e.folio == f)
+          ctx.choices->Refuse(ChoiceKind::kGupDrain, "a batch still holds the folio");
       }
     }
     return;
@@ -109,7 +113,8 @@ void Engine::LongtermDrain(FolioId f, uint32_t* drained, OpContext& ctx) {
   }
 }
 
-// check_and_migrate_movable_pages for the pages from `first` on. *again: they were let go, take them anew.
+// check_and_migrate_movable_pages for the pages from `first` on. *again: they were let go, take
+// them anew.
 int Engine::LongtermPass(Pin* pin, size_t first, OpContext& ctx, bool* again) {
   std::vector<FolioId>& isolated = composite_;
   bool unpinnable = false;
@@ -156,7 +161,8 @@ OpResult Engine::pin(const args::pin& a, OpContext& ctx) {
   for (bool again = true; again;) {
     again = false;
     err = 0;
-    for (uint32_t vpn = a.vpn + static_cast<uint32_t>(pin.pages.size()); vpn < a.vpn + a.npages; ++vpn) {
+    for (uint32_t vpn = a.vpn + static_cast<uint32_t>(pin.pages.size()); vpn < a.vpn + a.npages;
+         ++vpn) {
       HeldPage page;
       err = GupPage(*mm, vpn, a.flags, &fast, ctx, &page);
       if (err != 0) break;

@@ -33,12 +33,13 @@ std::string Engine::CheckPtes() {
     if (!pte.present()) return;
     const Page& page = PageOf(pte.ref, pte.offset);
     if (folio.is(kFolioAnon) && pte.has(kPteWrite) && !page.anon_exclusive) {
-      broken = "writable anonymous is exclusive: " + At(mm, vpn) + " may be written but " + Named(pte.ref) +
-               " page " + std::to_string(pte.offset) + " is not anon-exclusive";
+      broken = "writable anonymous is exclusive: " + At(mm, vpn) + " may be written but " +
+               Named(pte.ref) + " page " + std::to_string(pte.offset) + " is not anon-exclusive";
     } else if (folio.is(kFolioAnon) && page.anon_exclusive &&
                page_maps_[folio.first_page + pte.offset] != 1) {
-      broken = "anon-exclusive is mapped once: " + Named(pte.ref) + " page " + std::to_string(pte.offset) +
-               " is mapped " + std::to_string(page_maps_[folio.first_page + pte.offset]) + " times";
+      broken = "anon-exclusive is mapped once: " + Named(pte.ref) + " page " +
+               std::to_string(pte.offset) + " is mapped " +
+               std::to_string(page_maps_[folio.first_page + pte.offset]) + " times";
     } else if (pte.has(kPteWrite) && !vma.writable()) {
       broken = "write needs a writable VMA: " + At(mm, vpn);
     } else if (!folio.is(kFolioAnon) && !vma.shared() && pte.has(kPteWrite)) {
@@ -51,7 +52,8 @@ std::string Engine::CheckPtes() {
 std::string Engine::CheckFolios() {
   for (FolioId f : allocated_) {
     const Folio& folio = F(f);
-    if (counts_[f].refcount == 0) return "refcount: " + Named(f) + " is allocated but nobody holds it";
+    if (counts_[f].refcount == 0)
+      return "refcount: " + Named(f) + " is allocated but nobody holds it";
     if (folio.is(kFolioActive) && folio.is(kFolioUnevictable)) {
       return "active and unevictable exclude each other: " + Named(f);
     }

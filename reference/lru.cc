@@ -1,7 +1,7 @@
 // LRU lists and per-CPU folio batches, mlock among them.
 //
-// A batch holds a reference, so it can be seen by whoever counts references; that is why the reference has
-// batches at all. What a flush does to an entry is decided at the flush.
+// A batch holds a reference, so it can be seen by whoever counts references; that is why the
+// reference has batches at all. What a flush does to an entry is decided at the flush.
 #include <algorithm>
 #include <cerrno>
 
@@ -79,8 +79,8 @@ void Engine::FlushEntry(BatchKind kind, const BatchEntry& entry) {
       folio.lru = EvictableList(folio);
       return;
     case BatchKind::kLazyfree:
-      if (!lru || !folio.is(kFolioAnon) || !folio.is(kFolioSwapBacked) || folio.is(kFolioSwapCache) ||
-          folio.is(kFolioUnevictable)) {
+      if (!lru || !folio.is(kFolioAnon) || !folio.is(kFolioSwapBacked) ||
+          folio.is(kFolioSwapCache) || folio.is(kFolioUnevictable)) {
         return;
       }
       folio.Set(kFolioActive | kFolioReferenced | kFolioSwapBacked, false);
@@ -141,7 +141,8 @@ void Engine::MarkAccessed(FolioId f, OpContext& ctx) {
     BatchAdd(BatchKind::kActivate, f, MlockTag::kNone, ctx);
   } else {
     const auto& adds = batches_[ctx.cpu * kBatchKinds + static_cast<uint32_t>(BatchKind::kLruAdd)];
-    const bool waits = std::any_of(adds.begin(), adds.end(), [f](const BatchEntry& e) { return e.folio == f; });
+    const bool waits =
+        std::any_of(adds.begin(), adds.end(), [f](const BatchEntry& e) { return e.folio == f; });
     if (waits) folio.Set(kFolioActive);
   }
   folio.Set(kFolioReferenced, false);
@@ -157,7 +158,9 @@ void Engine::MlockNewFolio(FolioId f, OpContext& ctx) {
   BatchAdd(BatchKind::kMlock, f, MlockTag::kNew, ctx);
 }
 
-void Engine::MunlockFolio(FolioId f, OpContext& ctx) { BatchAdd(BatchKind::kMlock, f, MlockTag::kNone, ctx); }
+void Engine::MunlockFolio(FolioId f, OpContext& ctx) {
+  BatchAdd(BatchKind::kMlock, f, MlockTag::kNone, ctx);
+}
 
 // mlock_pte_range over [start, end) of a VMA whose kVmLocked has just changed.
 void Engine::MlockWalk(Mm& mm, uint32_t start, uint32_t end, bool lock, OpContext& ctx) {
@@ -178,7 +181,8 @@ void Engine::MlockWalk(Mm& mm, uint32_t start, uint32_t end, bool lock, OpContex
 }
 
 // apply_vma_lock_flags over a range; `flags` are the lock flags that every VMA in it shall have.
-OpResult Engine::ApplyLockFlags(Mm& mm, uint32_t vpn, uint32_t npages, uint32_t flags, OpContext& ctx) {
+OpResult Engine::ApplyLockFlags(Mm& mm, uint32_t vpn, uint32_t npages, uint32_t flags,
+                                OpContext& ctx) {
   OpResult r;
   const uint32_t end = vpn + npages;
   for (uint32_t at = vpn; at < end;) {
@@ -203,7 +207,8 @@ OpResult Engine::ApplyLockFlags(Mm& mm, uint32_t vpn, uint32_t npages, uint32_t 
   return r;
 }
 
-OpResult Engine::DoLock(uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool onfault, OpContext& ctx) {
+OpResult Engine::DoLock(uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool onfault,
+                        OpContext& ctx) {
   Mm* mm = FindMm(mm_handle);
   if (mm == nullptr) return OpResult{.err = ESRCH};
   if (npages == 0) return OpResult{};

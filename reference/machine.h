@@ -1,7 +1,8 @@
 // The flat data of the reference, and nothing that is derived from it.
 //
-// There is no mapcount here, no refcount, no rss, no list length: whoever wants one counts (count.cc).
-// Records are plain and live in vectors that keep their capacity from program to program.
+// There is no mapcount here, no refcount, no rss, no list length: whoever wants one counts
+// (count.cc). Records are plain and live in vectors that keep their capacity from program to
+// program.
 #ifndef MMDIFF_REFERENCE_MACHINE_H_
 #define MMDIFF_REFERENCE_MACHINE_H_
 
@@ -73,19 +74,20 @@ struct Mm {
   std::vector<Pte> ptes;  // one per page of the arena
   // Bit v: ptes[v] is not none. An index for sweeps and no fact; SetPte() alone writes either.
   std::vector<uint64_t> used;
-  std::vector<Vma> vmas;  // sorted by start
+  std::vector<Vma> vmas;                    // sorted by start
   std::vector<std::vector<TlbEntry>> tlbs;  // [cpu][vpn]
   std::vector<uint32_t> tlb_used;           // [cpu]: valid entries
 
-  // Calls fn(vpn) for every entry of [start, end) that is not none, ascending; O(end - start) / 64 and those.
-  // fn may change entries that are not none into others that are not.
+  // Calls fn(vpn) for every entry of [start, end) that is not none, ascending; O(end - start) / 64
+  // and those. fn may change entries that are not none into others that are not.
   template <typename Fn>
   void ForEachUsed(uint32_t start, uint32_t end, Fn&& fn) const {
     for (uint32_t word = start / 64; word * 64 < end; ++word) {
       uint64_t bits = used[word];
       if (word == start / 64) bits &= ~uint64_t{0} << (start % 64);
       if (end - word * 64 < 64) bits &= (uint64_t{1} << (end % 64)) - 1;
-      for (; bits != 0; bits &= bits - 1) fn(word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits)));
+      for (; bits != 0; bits &= bits - 1)
+        fn(word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits)));
     }
   }
 };
@@ -105,9 +107,10 @@ struct Folio {
   uint32_t mlock_count = 0;
   uint32_t file = 0;  // page cache, else kNoFile
   uint32_t index = 0;
-  uint32_t slot = kNoSlot;    // swap cache
-  uint32_t first_page = 0;    // in Machine::pages
-  bool ever_three_mms = false;  // three processes once mapped it: MM_ID may call it shared for longer
+  uint32_t slot = kNoSlot;  // swap cache
+  uint32_t first_page = 0;  // in Machine::pages
+  bool ever_three_mms =
+      false;  // three processes once mapped it: MM_ID may call it shared for longer
 
   uint32_t pages() const { return 1u << order; }
   bool large() const { return order > 0; }

@@ -17,7 +17,8 @@ bool Engine::MigrateOne(FolioId f, const MappingAt& at, OpContext& ctx) {
     TouchFolio(f);
     return false;
   }
-  Pte entry{PteKind::kMigration, static_cast<uint8_t>(old.bits & (kPteYoung | kPteDirty)), old.offset, f};
+  Pte entry{PteKind::kMigration, static_cast<uint8_t>(old.bits & (kPteYoung | kPteDirty)),
+            old.offset, f};
   if (old.has(kPteWrite)) {
     entry.bits |= kPteWrite;
   } else if (page.anon_exclusive) {
@@ -48,7 +49,8 @@ uint32_t Engine::TryToMigrate(FolioId f, OpContext& ctx) {
 }
 
 // remove_migration_pte for one entry, which becomes a mapping of page `offset` of `to`.
-void Engine::RestoreEntry(Mm& mm, const Vma& vma, uint32_t vpn, FolioId to, uint32_t offset, OpContext& ctx) {
+void Engine::RestoreEntry(Mm& mm, const Vma& vma, uint32_t vpn, FolioId to, uint32_t offset,
+                          OpContext& ctx) {
   const Pte entry = mm.ptes[vpn];
   const bool anon = F(to).is(kFolioAnon);
   const bool accessible = (vma.flags & (kVmRead | kVmWrite)) != 0;
@@ -76,9 +78,10 @@ uint32_t Engine::RemoveMigrationEntries(FolioId src, FolioId dst, OpContext& ctx
   return removed;
 }
 
-// migrate_folio_unmap of an isolated folio, which `m` holds on success; on failure everything is as it was, and
-// the caller still has the isolation.
-int Engine::MigrateUnmap(FolioId f, uint32_t node, ZoneKind zone, OpContext& ctx, Migration* m, uint32_t* n) {
+// migrate_folio_unmap of an isolated folio, which `m` holds on success; on failure everything is as
+// it was, and the caller still has the isolation.
+int Engine::MigrateUnmap(FolioId f, uint32_t node, ZoneKind zone, OpContext& ctx, Migration* m,
+                         uint32_t* n) {
   if (F(f).is(kFolioLocked)) return EAGAIN;
   const FolioId dst = NewFolio(F(f).order, node == kNoFolio ? F(f).node : node, zone);
   m->was_mlocked = F(f).is(kFolioMlocked);
@@ -101,8 +104,8 @@ void Engine::MoveFolio(FolioId src, FolioId dst) {
   Folio& s = F(src);
   Folio& d = F(dst);
   constexpr uint32_t kMoved = kFolioReferenced | kFolioDirty | kFolioActive | kFolioUnevictable |
-                              kFolioSwapBacked | kFolioSwapCache | kFolioAnon | kFolioPartiallyMapped |
-                              kFolioDeferredSplit;
+                              kFolioSwapBacked | kFolioSwapCache | kFolioAnon |
+                              kFolioPartiallyMapped | kFolioDeferredSplit;
   d.flags |= s.flags & kMoved;
   s.flags &= ~(kMoved & ~(kFolioAnon | kFolioSwapBacked));
   d.file = s.file;
@@ -119,7 +122,8 @@ void Engine::MoveFolio(FolioId src, FolioId dst) {
   TouchFolio(dst);
 }
 
-// migrate_folio_move. EAGAIN: somebody else holds the folio; its entries are back, the caller has the isolation.
+// migrate_folio_move. EAGAIN: somebody else holds the folio; its entries are back, the caller has
+// the isolation.
 int Engine::MigrateMove(Migration* m, OpContext& ctx, uint32_t* n) {
   const FolioId src = m->src, dst = m->dst;
   const FolioCount c = CountFolio(src);
@@ -160,7 +164,8 @@ OpResult Engine::migrate_begin(const args::migrate_begin& a, OpContext& ctx) {
       kept_.erase(kept_.begin());
       Putback(piece, ctx);
     }
-    if (f == kNoFolio) return Done(OpResult{.err = EFAULT}, ctx);  // it was all zeroes: nothing is left to move
+    if (f == kNoFolio)
+      return Done(OpResult{.err = EFAULT}, ctx);  // it was all zeroes: nothing is left to move
   }
   if (migrations_.size() <= ctx.result_handle) migrations_.resize(ctx.result_handle + 1);
   Migration& m = migrations_[ctx.result_handle];
@@ -211,7 +216,8 @@ int Engine::MigrateIsolated(size_t position, uint32_t node, ZoneKind zone, OpCon
   return err;
 }
 
-// migrate_pages over composite_, in up to ten passes; the number of folios that stayed and were put back.
+// migrate_pages over composite_, in up to ten passes; the number of folios that stayed and were put
+// back.
 uint32_t Engine::MigrateList(uint32_t node, ZoneKind zone, OpContext& ctx, uint32_t* moved) {
   constexpr int kPasses = 10;
   for (size_t i = 0; i < composite_.size(); ++i) {

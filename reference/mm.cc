@@ -135,7 +135,8 @@ OpResult Engine::map(const args::map& a, OpContext& ctx) {
   }
   uint32_t removed = 0;
   if (overlaps) {
-    if (const int err = MakeHole(*mm, a.vpn, end, ctx, &removed)) return Done(OpResult{.err = err}, ctx);
+    if (const int err = MakeHole(*mm, a.vpn, end, ctx, &removed))
+      return Done(OpResult{.err = err}, ctx);
   }
   Vma vma;
   vma.start = a.vpn;
@@ -181,7 +182,8 @@ OpResult Engine::fork(const args::fork& a, OpContext& ctx) {
     if (vma.anon_vma != kNoAnonVma) ForkAnonVma(vma, &copy);
     child->vmas.push_back(copy);
     if (vma.anon_vma == kNoAnonVma) continue;
-    parent->ForEachUsed(vma.start, vma.end, [&](uint32_t vpn) { ForkPte(*parent, *child, vma, vpn, ctx); });
+    parent->ForEachUsed(vma.start, vma.end,
+                        [&](uint32_t vpn) { ForkPte(*parent, *child, vma, vpn, ctx); });
   }
   FlushMm(*parent);
   return Done(OpResult{}, ctx);
@@ -292,9 +294,11 @@ void Engine::ChangeProtection(Mm& mm, const Vma& vma, uint32_t start, uint32_t e
       }
     }
     const bool accessible = (vma.flags & (kVmRead | kVmWrite)) != 0;
-    const uint8_t bits = static_cast<uint8_t>((pte.bits & ~(kPteWrite | kPteProtNone)) |
-                                              (writable ? kPteWrite : 0) | (accessible ? 0 : kPteProtNone));
-    const bool reduced = (pte.has(kPteWrite) && !writable) || (!accessible && !pte.has(kPteProtNone));
+    const uint8_t bits =
+        static_cast<uint8_t>((pte.bits & ~(kPteWrite | kPteProtNone)) | (writable ? kPteWrite : 0) |
+                             (accessible ? 0 : kPteProtNone));
+    const bool reduced =
+        (pte.has(kPteWrite) && !writable) || (!accessible && !pte.has(kPteProtNone));
     if (reduced) {
       if (g->low == g->high) g->low = vpn;
       g->high = vpn + 1;

@@ -1,7 +1,7 @@
 // Reclaim: what shrink_folio_list does to each isolated folio, and the operations that call it.
 //
-// Isolated folios of a composite operation stand in composite_, each entry holding one reference, until they
-// are freed or put back; a folio that is split leaves its pieces there.
+// Isolated folios of a composite operation stand in composite_, each entry holding one reference,
+// until they are freed or put back; a folio that is split leaves its pieces there.
 #include <algorithm>
 #include <cerrno>
 
@@ -17,7 +17,8 @@ int Engine::RemoveMapping(FolioId f) {
   FlushBatched();
   if (folio.large() ? c.pins > 0 : c.refcount >= kGupPinBias) return EBUSY;
   if (c.refcount != 1 + CacheRefs(f)) return EBUSY;
-  if (folio.is(kFolioAnon) && !folio.is(kFolioSwapCache)) return folio.is(kFolioSwapBacked) ? EBUSY : 0;
+  if (folio.is(kFolioAnon) && !folio.is(kFolioSwapCache))
+    return folio.is(kFolioSwapBacked) ? EBUSY : 0;
   if (folio.is(kFolioSwapCache)) {
     if (folio.is(kFolioDirty)) WriteToSwap(f);
     DropSwapCache(f);
@@ -50,7 +51,8 @@ bool Engine::SplitIsolated(size_t position, OpContext& ctx) {
   FolioId first_new = kNoFolio;
   if (Split(f, 1, ctx, &first_new) != 0) return false;
   for (uint32_t i = 0; i + 1 < n; ++i) {
-    composite_.insert(composite_.begin() + static_cast<std::ptrdiff_t>(position + 1 + i), first_new + i);
+    composite_.insert(composite_.begin() + static_cast<std::ptrdiff_t>(position + 1 + i),
+                      first_new + i);
   }
   return true;
 }

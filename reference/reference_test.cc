@@ -1,5 +1,6 @@
-// The reference held against worked examples of the kernel's rules, against itself, and against leaders that
-// decide what no kernel may. Numbers are the kernel's: page tables of 32 entries, folios of 4 and 16 pages.
+// The reference held against worked examples of the kernel's rules, against itself, and against
+// leaders that decide what no kernel may. Numbers are the kernel's: page tables of 32 entries,
+// folios of 4 and 16 pages.
 #include "reference/reference.h"
 
 #include <memory>
@@ -198,7 +199,8 @@ TEST(Reference, DigestFollowsTheState) {
   Lockstep lockstep(std::move(contestants));
   RunResult result;
   for (uint64_t seed = 1; seed <= 300; ++seed) {
-    ASSERT_EQ(lockstep.Run(Generate(seed, GenerateOptions{}), RunOptions::Thorough(), &result), RunOutcome::ok)
+    ASSERT_EQ(lockstep.Run(Generate(seed, GenerateOptions{}), RunOptions::Thorough(), &result),
+              RunOutcome::ok)
         << "seed " << seed << ": " << result.message;
   }
 }

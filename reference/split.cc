@@ -5,8 +5,8 @@
 
 namespace mmdiff::reference {
 
-// Splits `f`, on which the caller has `extra_refs` references besides what maps and caches it. Its first page
-// keeps its number; the others get *first_new and on.
+// Splits `f`, on which the caller has `extra_refs` references besides what maps and caches it. Its
+// first page keeps its number; the others get *first_new and on.
 int Engine::Split(FolioId f, uint32_t extra_refs, OpContext& ctx, FolioId* first_new) {
   if (F(f).is(kFolioLocked)) return EAGAIN;
   if (!F(f).large()) return EINVAL;
@@ -51,13 +51,13 @@ void Engine::MakePieces(FolioId f) {
   TouchFolio(f);
 }
 
-// Makes the migration entry at `at` a mapping of its piece; a page of zeroes becomes the zero page, unless it is
-// mlocked: so it matters in which order the entries come.
+// Makes the migration entry at `at` a mapping of its piece; a page of zeroes becomes the zero page,
+// unless it is mlocked: so it matters in which order the entries come.
 void Engine::RemapPiece(FolioId f, FolioId first_new, const MappingAt& at, OpContext& ctx) {
   const uint32_t offset = at.mm->ptes[at.vpn].offset;
   const FolioId piece = offset == 0 ? f : first_new + offset - 1;
-  const bool zero = PageOf(piece, 0).content == 0 && !F(piece).is(kFolioMlocked) && !at.vma->locked() &&
-                    !F(piece).is(kFolioSwapCache);
+  const bool zero = PageOf(piece, 0).content == 0 && !F(piece).is(kFolioMlocked) &&
+                    !at.vma->locked() && !F(piece).is(kFolioSwapCache);
   if (!zero) {
     RestoreEntry(*at.mm, *at.vma, at.vpn, piece, 0, ctx);
     return;

@@ -6,7 +6,8 @@
 
 namespace mmdiff::reference {
 
-// Gives `f` the lowest free aligned run of slots and puts it into the swap cache; false if there is none.
+// Gives `f` the lowest free aligned run of slots and puts it into the swap cache; false if there is
+// none.
 bool Engine::SwapAlloc(FolioId f) {
   const uint32_t n = F(f).pages();
   slot_maps_.assign(swap_.size(), 0);
@@ -41,8 +42,8 @@ void Engine::DropSwapCache(FolioId f) {
   TouchFolio(f);
 }
 
-// folio_free_swap: takes the folio out of the swap cache if no page table has an entry for its slots. The copy
-// on the device is gone then, so the folio is dirty.
+// folio_free_swap: takes the folio out of the swap cache if no page table has an entry for its
+// slots. The copy on the device is gone then, so the folio is dirty.
 bool Engine::FreeSwap(FolioId f) {
   if (!F(f).is(kFolioSwapCache) || AnySlotCounted(f)) return false;
   DropSwapCache(f);
@@ -128,7 +129,8 @@ OpResult Engine::swap_add(const args::swap_add& a, OpContext& ctx) {
   if (MaybePinned(iso->folio)) return OpResult{.err = EBUSY};
   if (folio.large()) {
     const FolioCount c = CountFolio(iso->folio);
-    if (c.refcount != c.mapcount + 1 || folio.is(kFolioPartiallyMapped)) return OpResult{.err = EBUSY};
+    if (c.refcount != c.mapcount + 1 || folio.is(kFolioPartiallyMapped))
+      return OpResult{.err = EBUSY};
   }
   return Done(OpResult{.err = SwapAlloc(iso->folio) ? 0 : ENOSPC}, ctx);
 }

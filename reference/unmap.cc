@@ -1,7 +1,8 @@
 // Reverse-map walks that may stop early: try_to_unmap and folio_referenced.
 //
-// The order in which a walk meets the mappings is the implementation's business. With a leader, the reference
-// follows the visits that were recorded and checks each; without one it goes by process and address.
+// The order in which a walk meets the mappings is the implementation's business. With a leader, the
+// reference follows the visits that were recorded and checks each; without one it goes by process
+// and address.
 #include <algorithm>
 #include <cerrno>
 
@@ -9,18 +10,22 @@
 
 namespace mmdiff::reference {
 
-// The longest run of present PTEs from vpn, below `end` and inside the table, that map one folio in order.
+// The longest run of present PTEs from vpn, below `end` and inside the table, that map one folio in
+// order.
 uint32_t Engine::RunOf(const Mm& mm, uint32_t vpn, uint32_t end) const {
   const Pte& first = mm.ptes[vpn];
   end = std::min(end, (vpn | (world_.table - 1)) + 1);
   uint32_t n = 1;
-  while (vpn + n < end && mm.ptes[vpn + n].maps(first.ref) && mm.ptes[vpn + n].offset == first.offset + n) ++n;
+  while (vpn + n < end && mm.ptes[vpn + n].maps(first.ref) &&
+         mm.ptes[vpn + n].offset == first.offset + n)
+    ++n;
   return n;
 }
 
 bool Engine::AllInOneTable(const Mm& mm, const Vma& vma, FolioId f) const {
   for (uint32_t vpn = vma.start; vpn < vma.end; ++vpn) {
-    if (mm.ptes[vpn].maps(f) && mm.ptes[vpn].offset == 0) return RunOf(mm, vpn, vma.end) == F(f).pages();
+    if (mm.ptes[vpn].maps(f) && mm.ptes[vpn].offset == 0)
+      return RunOf(mm, vpn, vma.end) == F(f).pages();
   }
   return false;
 }
@@ -54,8 +59,8 @@ bool Engine::FirstMapping(FolioId f, uint64_t from, MappingAt* at) {
   return false;
 }
 
-// The next mapping of a walk that may stop early: the leader's, else the first from `from`. n == 0 only in a
-// leader's record: it stopped there because the VMA is locked.
+// The next mapping of a walk that may stop early: the leader's, else the first from `from`. n == 0
+// only in a leader's record: it stopped there because the VMA is locked.
 bool Engine::NextMapping(FolioId f, uint64_t from, OpContext& ctx, MappingAt* at) {
   const Choice* c = ctx.choices->Peek(ChoiceKind::kVisit);
   if (c == nullptr) return FirstMapping(f, from, at);
@@ -74,8 +79,8 @@ void Engine::FlushOrDefer(const MappingAt& at, const Pte& old, bool may_defer, O
   }
 }
 
-// What becomes of anonymous entries that have been cleared; false: put them back and end the walk. `before` was
-// counted while they were still there.
+// What becomes of anonymous entries that have been cleared; false: put them back and end the walk.
+// `before` was counted while they were still there.
 bool Engine::UnmapAnon(FolioId f, const MappingAt& at, const FolioCount& before, const Pte& old) {
   Folio& folio = F(f);
   if (!folio.is(kFolioSwapBacked)) {
@@ -99,7 +104,8 @@ bool Engine::UnmapBatch(FolioId f, const MappingAt& at, bool may_defer, OpContex
   const FolioCount before = CountFolio(f);
   std::vector<Pte>& old = scratch_ptes_;
   old.assign(at.mm->ptes.begin() + at.vpn, at.mm->ptes.begin() + at.vpn + at.n);
-  uint8_t merged = 0;  // a batch that is put back gets dirty and young everywhere if they were anywhere
+  uint8_t merged =
+      0;  // a batch that is put back gets dirty and young everywhere if they were anywhere
   for (uint32_t i = 0; i < at.n; ++i) {
     if (old[i].has(kPteWrite) != old[0].has(kPteWrite)) {
       ctx.choices->Refuse(ChoiceKind::kVisit, "the entries of the batch differ in their write bit");
@@ -122,7 +128,8 @@ bool Engine::UnmapBatch(FolioId f, const MappingAt& at, bool may_defer, OpContex
   return true;
 }
 
-// try_to_unmap; the number of entries unmapped. Ends at a locked VMA or at an entry that has to stay.
+// try_to_unmap; the number of entries unmapped. Ends at a locked VMA or at an entry that has to
+// stay.
 uint32_t Engine::TryToUnmap(FolioId f, uint32_t ttu_flags, OpContext& ctx) {
   const bool one_at_a_time = F(f).is(kFolioAnon) && F(f).is(kFolioSwapBacked);
   uint32_t unmapped = 0;
@@ -134,8 +141,9 @@ uint32_t Engine::TryToUnmap(FolioId f, uint32_t ttu_flags, OpContext& ctx) {
       break;
     }
     if (at.n == 0 || (one_at_a_time && at.n != 1)) {
-      ctx.choices->Refuse(ChoiceKind::kVisit, at.n == 0 ? "the VMA is not locked"
-                                                        : "swap-backed pages are unmapped one by one");
+      ctx.choices->Refuse(ChoiceKind::kVisit, at.n == 0
+                                                  ? "the VMA is not locked"
+                                                  : "swap-backed pages are unmapped one by one");
       break;
     }
     if (!UnmapBatch(f, at, (ttu_flags & kTtuBatchFlush) != 0, ctx)) break;
@@ -160,7 +168,8 @@ uint32_t Engine::CountReferenced(FolioId f, bool* vm_locked, OpContext& ctx) {
   uint32_t referenced = 0;
   const Vma* counted = nullptr;
   uint64_t from = 0;
-  uint32_t left = 0;  // mappings to visit: all but those of a VMA that has locked only a part of the folio
+  uint32_t left =
+      0;  // mappings to visit: all but those of a VMA that has locked only a part of the folio
   ForEachPte([&](Mm& mm, Vma& vma, uint32_t, Pte& pte) {
     left += pte.maps(f) && (!vma.locked() || AllInOneTable(mm, vma, f));
   });

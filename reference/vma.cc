@@ -57,7 +57,8 @@ void Engine::SplitVma(Mm& mm, size_t index, uint32_t at) {
   TouchMm(mm);
 }
 
-// Gives [start, end), which lies in one VMA, new flags: merged with neighbours where that can be, else split.
+// Gives [start, end), which lies in one VMA, new flags: merged with neighbours where that can be,
+// else split.
 int Engine::ModifyVma(Mm& mm, uint32_t start, uint32_t end, uint32_t new_flags) {
   const size_t i = FirstVmaAtOrAfter(mm, start);
   TouchMm(mm);
@@ -74,7 +75,9 @@ int Engine::ModifyVma(Mm& mm, uint32_t start, uint32_t end, uint32_t new_flags) 
     const uint32_t p = mm.vmas[i - 1].anon_vma, n = mm.vmas[i + 1].anon_vma;
     right = p == n || p == kNoAnonVma || n == kNoAnonVma;
   }
-  const auto erase = [&](size_t k) { mm.vmas.erase(mm.vmas.begin() + static_cast<std::ptrdiff_t>(k)); };
+  const auto erase = [&](size_t k) {
+    mm.vmas.erase(mm.vmas.begin() + static_cast<std::ptrdiff_t>(k));
+  };
   if (left) {
     Vma& prev = mm.vmas[i - 1];
     InheritAnonVma(&prev, piece);
@@ -179,8 +182,8 @@ void Engine::PrepareAnonVma(Mm& mm, Vma& vma) {
            a.pgoff + a.pages() == b.pgoff;
   };
   const Vma* from = nullptr;
-  if (i + 1 < mm.vmas.size() && alike(vma, mm.vmas[i + 1]) && mm.vmas[i + 1].anon_vma != kNoAnonVma &&
-      mm.vmas[i + 1].chain.size == 1) {
+  if (i + 1 < mm.vmas.size() && alike(vma, mm.vmas[i + 1]) &&
+      mm.vmas[i + 1].anon_vma != kNoAnonVma && mm.vmas[i + 1].chain.size == 1) {
     from = &mm.vmas[i + 1];
   } else if (i > 0 && alike(mm.vmas[i - 1], vma) && mm.vmas[i - 1].anon_vma != kNoAnonVma &&
              mm.vmas[i - 1].chain.size == 1) {
@@ -211,7 +214,8 @@ uint32_t Engine::LiveChildren(uint32_t anon_vma) const {
     bool alive = false;
     for (const Mm* mm : live_) {
       for (const Vma& vma : mm->vmas) {
-        for (uint32_t i = 0; i < vma.chain.size; ++i) alive |= chains_[vma.chain.first + i] == child;
+        for (uint32_t i = 0; i < vma.chain.size; ++i)
+          alive |= chains_[vma.chain.first + i] == child;
       }
     }
     n += alive;
@@ -219,7 +223,8 @@ uint32_t Engine::LiveChildren(uint32_t anon_vma) const {
   return n;
 }
 
-// anon_vma_fork: an ancestor that nobody uses as its own any more is taken again before a new one is made.
+// anon_vma_fork: an ancestor that nobody uses as its own any more is taken again before a new one
+// is made.
 void Engine::ForkAnonVma(const Vma& parent, Vma* child) {
   for (uint32_t i = 0; i < parent.chain.size; ++i) {
     const uint32_t a = chains_[parent.chain.first + i];

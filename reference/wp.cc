@@ -38,8 +38,8 @@ int Engine::WpFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& c
   return 0;
 }
 
-// May this process have the page for itself? As the kernel asks: small folios by their reference count, large
-// ones if it has all of their mappings and nobody has anything else.
+// May this process have the page for itself? As the kernel asks: small folios by their reference
+// count, large ones if it has all of their mappings and nobody has anything else.
 bool Engine::TryReuse(Mm& mm, FolioId f, uint32_t vpn, OpContext& ctx) {
   const Choice* c = ctx.choices->Peek(ChoiceKind::kWpReuse);
   if (c != nullptr && c->b == vpn) {
@@ -66,7 +66,8 @@ bool Engine::TryReuse(Mm& mm, FolioId f, uint32_t vpn, OpContext& ctx) {
 }
 
 // A private copy in place of what is mapped there.
-void Engine::CopyPage(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, uint64_t content, OpContext& ctx) {
+void Engine::CopyPage(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, uint64_t content,
+                      OpContext& ctx) {
   const Pte old = mm.ptes[vpn];
   const FolioId copy = NewFolio(0, LocalNode(ctx), ZoneKind::kMovable);
   F(copy).Set(kFolioAnon | kFolioSwapBacked);

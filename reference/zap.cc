@@ -135,7 +135,8 @@ uint32_t Engine::ZapRun(Mm& mm, Vma& vma, uint32_t vpn, uint32_t limit, Gather* 
 }
 
 // Takes every entry of [start, end) out of the page table into `g`; the number of entries cleared.
-uint32_t Engine::ZapRange(Mm& mm, Vma& vma, uint32_t start, uint32_t end, Gather* g, OpContext& ctx) {
+uint32_t Engine::ZapRange(Mm& mm, Vma& vma, uint32_t start, uint32_t end, Gather* g,
+                          OpContext& ctx) {
   uint32_t cleared = 0;
   for (uint32_t vpn = start; vpn < end;) {
     const uint32_t table_end = std::min(end, (vpn | (world_.table - 1)) + 1);

@@ -1,12 +1,13 @@
 // Digest: a 64-bit sum over the facts of a state, cheap to keep as the state changes.
 //
-// Each record of state.h is one fact; its hash mixes all of its fields; the digest of a state is the
-// wrapping sum of the hashes of its facts, so it does not depend on order and one changed record costs one
-// subtraction and one addition. Folio numbers enter as the implementation's own, which count folios in the
-// order in which they were first installed: two implementations that agree on states agree on those too.
+// Each record of state.h is one fact; its hash mixes all of its fields; the digest of a state is
+// the wrapping sum of the hashes of its facts, so it does not depend on order and one changed
+// record costs one subtraction and one addition. Folio numbers enter as the implementation's own,
+// which count folios in the order in which they were first installed: two implementations that
+// agree on states agree on those too.
 //
-// The digest decides nothing alone: where two digests differ, full snapshots are compared, and a digest
-// that differs while the snapshots agree is reported as a fault of the harness.
+// The digest decides nothing alone: where two digests differ, full snapshots are compared, and a
+// digest that differs while the snapshots agree is reported as a fault of the harness.
 #ifndef MMDIFF_STATE_DIGEST_H_
 #define MMDIFF_STATE_DIGEST_H_
 
@@ -20,10 +21,13 @@ using Digest = uint64_t;
 
 // One round of a 64-bit mixer (multiply, fold).
 inline constexpr uint64_t Mix(uint64_t h, uint64_t v) {
-  const __uint128_t p = static_cast<__uint128_t>(h ^ v ^ 0x9e3779b97f4a7c15ull) * 0xd6e8feb86659fd93ull;
+  const __uint128_t p =
+      static_cast<__uint128_t>(h ^ v ^ 0x9e3779b97f4a7c15ull) * 0xd6e8feb86659fd93ull;
   return static_cast<uint64_t>(p) ^ static_cast<uint64_t>(p >> 64);
 }
-inline constexpr uint64_t Pair(uint32_t hi, uint32_t lo) { return static_cast<uint64_t>(hi) << 32 | lo; }
+inline constexpr uint64_t Pair(uint32_t hi, uint32_t lo) {
+  return static_cast<uint64_t>(hi) << 32 | lo;
+}
 
 inline Digest FactHash(const MmState& f) {
   uint64_t h = Mix(1, Pair(f.id, f.rss_anon));
@@ -41,7 +45,8 @@ inline Digest FactHash(const VmaState& f) {
 inline Digest FactHash(const PteState& f) {
   uint64_t h = Mix(3, Pair(f.mm, f.vpn));
   h = Mix(h, Pair(f.folio, f.slot));
-  return Mix(h, static_cast<uint64_t>(f.kind) << 32 | static_cast<uint64_t>(f.bits) << 16 | f.offset);
+  return Mix(h,
+             static_cast<uint64_t>(f.kind) << 32 | static_cast<uint64_t>(f.bits) << 16 | f.offset);
 }
 inline Digest FactHash(const FolioState& f) {
   uint64_t h = Mix(4, Pair(f.id, f.flags));
@@ -78,7 +83,8 @@ inline Digest FactHash(const StatState& f) {
   return Mix(h, f.nr_unevictable);
 }
 
-// The digest of a whole snapshot, taken before Canonicalize(); what an incremental digest must equal.
+// The digest of a whole snapshot, taken before Canonicalize(); what an incremental digest must
+// equal.
 Digest DigestOf(const State& state);
 
 }  // namespace mmdiff

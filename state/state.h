@@ -1,9 +1,10 @@
 // The canonical state: what two implementations must agree on after an operation.
 //
-// State is a set of sorted arrays of plain records, complete and free of addresses. An implementation
-// fills it in Snapshot() with folio numbers of its own (in the order in which it first installed them);
-// Canonicalize() then sorts everything and renumbers folios by first appearance, so that equal states
-// are equal bytes. Both are O(n log n) in the size of the state. Nothing here knows an implementation.
+// State is a set of sorted arrays of plain records, complete and free of addresses. An
+// implementation fills it in Snapshot() with folio numbers of its own (in the order in which it
+// first installed them); Canonicalize() then sorts everything and renumbers folios by first
+// appearance, so that equal states are equal bytes. Both are O(n log n) in the size of the state.
+// Nothing here knows an implementation.
 //
 // Every field below stands in relations.def, which says how two states must agree in it.
 #ifndef MMDIFF_STATE_STATE_H_
@@ -24,7 +25,7 @@ struct MmState {
   uint32_t locked_vm = 0;
   uint32_t total_vm = 0;
   uint32_t map_count = 0;
-  uint32_t has_pinned = 0;  // MMF_HAS_PINNED
+  uint32_t has_pinned = 0;         // MMF_HAS_PINNED
   uint32_t tlb_flush_pending = 0;  // a batched unmap has put off a flush of this mm
   bool operator==(const MmState&) const = default;
 };
@@ -42,9 +43,9 @@ struct VmaState {
   uint32_t mm = 0;
   uint32_t start = 0, end = 0;  // [start, end) in pages
   uint32_t flags = 0;           // VmaFlags
-  uint32_t file = 0;            // file handle, kNoFile, or kShmemFile + n for shared anonymous memory
-  uint32_t pgoff = 0;           // of `start`; for private anonymous memory, vpn when first mapped
-  uint32_t anon_vma = 0;        // 1 if an anon_vma is attached
+  uint32_t file = 0;      // file handle, kNoFile, or kShmemFile + n for shared anonymous memory
+  uint32_t pgoff = 0;     // of `start`; for private anonymous memory, vpn when first mapped
+  uint32_t anon_vma = 0;  // 1 if an anon_vma is attached
   bool operator==(const VmaState&) const = default;
 };
 // Shared anonymous mappings are shmem files, numbered from here in order of creation.
@@ -63,10 +64,10 @@ struct PteState {
   uint32_t mm = 0;
   uint32_t vpn = 0;
   PteKind kind = PteKind::kNone;
-  uint8_t bits = 0;          // PteBits
-  uint16_t offset = 0;       // page within the folio (present, migration)
+  uint8_t bits = 0;           // PteBits
+  uint16_t offset = 0;        // page within the folio (present, migration)
   uint32_t folio = kNoFolio;  // present, migration
-  uint32_t slot = kNoSlot;   // swap
+  uint32_t slot = kNoSlot;    // swap
   bool operator==(const PteState&) const = default;
 };
 
@@ -101,8 +102,8 @@ struct FolioState {
   uint32_t mapcount = 0;  // page-table entries that map any part of it
   uint32_t pincount = 0;  // large folios only
   uint32_t mlock_count = 0;
-  uint32_t file = 0;      // page cache: file handle or shmem number, else kNoFile
-  uint32_t index = 0;     // page cache: page offset of the folio's first page
+  uint32_t file = 0;        // page cache: file handle or shmem number, else kNoFile
+  uint32_t index = 0;       // page cache: page offset of the folio's first page
   uint32_t slot = kNoSlot;  // swap cache: slot of its first page
   uint8_t order = 0;
   uint8_t node = 0;
@@ -158,7 +159,7 @@ struct TlbState {
 
 // Global statistics, in pages.
 struct StatState {
-  uint32_t nr_anon_mapped = 0;   // pages with at least one mapping
+  uint32_t nr_anon_mapped = 0;  // pages with at least one mapping
   uint32_t nr_file_mapped = 0;
   uint32_t nr_mlock = 0;
   uint32_t nr_isolated_anon = 0;
@@ -186,10 +187,11 @@ struct State {
 };
 
 // Sorts every array by its key and renumbers folios by first appearance, in the order: page tables
-// (mm, vpn), page cache (file, index), swap cache (slot), batches (cpu, kind, position), then what is left
-// (isolated or pinned only) by the implementation's own number.
+// (mm, vpn), page cache (file, index), swap cache (slot), batches (cpu, kind, position), then what
+// is left (isolated or pinned only) by the implementation's own number.
 void Canonicalize(State* state);
-// The same, and fills `own` with the implementation's own number of each folio, by canonical number.
+// The same, and fills `own` with the implementation's own number of each folio, by canonical
+// number.
 void Canonicalize(State* state, std::vector<uint32_t>* own);
 
 }  // namespace mmdiff

@@ -107,6 +107,21 @@ absl::StatusOr<KeptFinding> FindingKeeper::Save(const Finding& finding, std::str
   return kept;
 }
 
+Signature FindingKeeper::Unoccupied(const Signature& signature, bool* known) {
+  constexpr int kMaxGenerations = 16;
+  Signature free = signature;
+  *known = false;
+  for (int i = 0; i < kMaxGenerations && !*known; ++i) {
+    absl::StatusOr<Finding> stored = store_.Load(free.FileName());
+    if (!stored.ok()) return free;
+    RunResult result;
+    *known = RunThoroughly(*lockstep_, stored->repro, &result) != RunOutcome::ok &&
+             SignatureOf(result) == signature;
+    if (!*known) ++free.hash;
+  }
+  return free;
+}
+
 absl::StatusOr<KeptFinding> FindingKeeper::KeepDivergence(
     const Program& program, const RunResult& result,
     const std::map<std::string, uint64_t>& counts) {
@@ -115,10 +130,16 @@ absl::StatusOr<KeptFinding> FindingKeeper::KeepDivergence(
   const bool again = RunThoroughly(*lockstep_, program, &thorough) != RunOutcome::ok;
   const RunResult& shown = again ? thorough : result;
   const Signature signature = SignatureOf(shown);
-  Finding finding = BlankFinding(program, signature, RunOutcomeName(shown.outcome));
+  bool known = false;
+  Finding finding =
+      BlankFinding(program, Unoccupied(signature, &known), RunOutcomeName(shown.outcome));
   finding.counts = counts;
   absl::StatusOr<KeptFinding> raw = Save(finding, shown.message);
-  if (!raw.ok() || !again || !options_.minimise) return raw;
+  if (raw.ok() && known) {
+    absl::StatusOr<Finding> stored = store_.Load(finding.signature.FileName());
+    if (stored.ok()) raw->ops = stored->repro.ops.size();
+  }
+  if (!raw.ok() || !again || !options_.minimise || known) return raw;
 
   ReduceOptions reduce;
   reduce.stop = StopAfter(options_.minimise_seconds);
