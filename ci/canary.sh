@@ -40,4 +40,29 @@ MMDIFF_FINDINGS=$work/replayed MMDIFF_REPLAY=$repro "$worker" >"$work/replay.log
 set -- "$work"/replayed/*/repro.mmdiff
 again=$(basename "$(dirname "$1")")
 [ "$again" = "$signature" ] || die "canary: $mutant was found as $signature and replayed as $again"
-say "canary: $mutant was found, and replayed as $signature"
+
+# The GoogleTest that `repro` prints fails with the bug and passes without it.
+patched=$(sed -n 's#^+++ b/##p' "$root/mutants/$mutant.patch" | head -n 1)
+mkdir -p "$work/bug/$(dirname "$patched")"
+cp "$root/$patched" "$work/bug/$patched"
+patch -s -p1 -d "$work/bug" <"$root/mutants/$mutant.patch"
+"$mmdiff" repro --form gtest --name Canary --output "$work/canary_test.cc" "$repro"
+make release mmdiff_registry
+flags="-std=c++20 -O1 -I$work/bug -I$root"
+libraries=$(find "$build/release" -name 'libmmdiff_*.a' ! -name '*threaded*' | sort)
+link="-Wl,--start-group $libraries -Wl,--end-group -lgtest_main -lgtest -lpthread
+      $(pkg-config --libs absl_status absl_statusor absl_strings absl_str_format)"
+# shellcheck disable=SC2086  # lists of words
+{
+  g++ $flags -c "$work/bug/$patched" -o "$work/bug.o"
+  g++ $flags -c "$work/canary_test.cc" -o "$work/canary_test.o"
+  g++ "$work/canary_test.o" "$work/bug.o" $link -o "$work/with_bug"
+  g++ "$work/canary_test.o" $link -o "$work/without_bug"
+}
+"$work/without_bug" >"$work/without_bug.log" || die "canary: the GoogleTest fails without the bug: $work/without_bug.log"
+if "$work/with_bug" >"$work/with_bug.log"; then
+  die "canary: the GoogleTest passes with the bug: $work/with_bug.log"
+fi
+grep -q 'FAILED.*MmdiffRepro.Canary' "$work/with_bug.log" ||
+  die "canary: the GoogleTest ended otherwise than by failing: $work/with_bug.log"
+say "canary: $mutant was found, replayed as $signature, and its GoogleTest fails"
