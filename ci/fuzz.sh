@@ -19,7 +19,7 @@ mmdiff=$build/release/cli/mmdiff
 
 # Runs a program that trapped once more, in the build that prints what UBSan has to say.
 second_run() {
-  for repro in "$findings"/*sigill*/repro.mmdiff "$findings"/*sigtrap*/repro.mmdiff; do
+  for repro in "$findings"/crash-SIG*/repro.mmdiff; do
     [ -f "$repro" ] || continue
     make ubsan-messages mmdiff
     say "second run of $repro:"

@@ -33,7 +33,7 @@ need_tests release
 make release all
 for lane in $lanes; do
   case $lane in
-    fuzz) make fuzz all ;;
+    fuzz) make fuzz fuzz_programs ;;
     afl) make afl mmdiff-fuzz-afl mmdiff_afl_mutator ;;
     asan | ubsan) make "$lane" mmdiff-fuzz ;;
     tsan)

@@ -182,13 +182,6 @@ std::vector<std::pair<std::string, std::string>> Campaign::WorkerEnvironment(
     environment.emplace_back("MMDIFF_STATS_PAGE",
                              absl::StrCat(options_.work_dir, "/worker-", worker->number, ".page"));
   }
-  const std::pair<const char*, const char*> sanitizers[] = {
-      {"ASAN_OPTIONS", "detect_leaks=0:allocator_may_return_null=1"},
-      {"UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1"},
-      {"TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1"}};
-  for (const auto& [name, value] : sanitizers) {
-    if (std::getenv(name) == nullptr) environment.emplace_back(name, value);
-  }
   return environment;
 }
 

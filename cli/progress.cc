@@ -19,10 +19,9 @@ std::string ShortNumber(double value) {
     ++unit;
   }
   if (unit == 0) return absl::StrFormat("%.0f", value);
-  return absl::StrFormat(value < 9.995   ? "%.2f%s"
-                         : value < 99.95 ? "%.1f%s"
-                                         : "%.0f%s",
-                         value, kUnits[unit]);
+  if (value < 9.995) return absl::StrFormat("%.2f%s", value, kUnits[unit]);
+  if (value < 99.95) return absl::StrFormat("%.1f%s", value, kUnits[unit]);
+  return absl::StrFormat("%.0f%s", value, kUnits[unit]);
 }
 
 std::string ShortTime(double seconds) {

@@ -7,13 +7,14 @@
 // which is a divergence like any other. An implementation run without a leader takes the default at
 // every point.
 //
-// Recording is a push into a fixed array: no allocation, O(1).
+// Recording is a push: O(1), and no allocation once the log has grown to what operations need.
 #ifndef MMDIFF_HARNESS_CHOICE_H_
 #define MMDIFF_HARNESS_CHOICE_H_
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace mmdiff {
 
@@ -40,16 +41,17 @@ struct Choice {
 
 class ChoiceLog {
  public:
-  static constexpr size_t kCapacity = 4096;  // records of one operation
+  // Records of one operation at most: ten passes over as many mappings as a large world can have.
+  static constexpr size_t kCapacity = size_t{1} << 22;
 
   // Leader side
   // -------------------------------------------------------------------------------------
   void Record(ChoiceKind kind, uint32_t a, uint32_t b = 0, uint32_t c = 0) {
-    if (size_ == kCapacity) {
+    if (log_.size() == kCapacity) {
       overflow_ = true;
       return;
     }
-    log_[size_++] = Choice{kind, static_cast<uint16_t>(a), static_cast<uint16_t>(c), b};
+    log_.push_back(Choice{kind, static_cast<uint16_t>(a), static_cast<uint16_t>(c), b});
   }
 
   // Follower side
@@ -58,7 +60,7 @@ class ChoiceLog {
   bool following() const { return following_; }
   // The next record if it is of `kind`, else nullptr; does not consume it.
   const Choice* Peek(ChoiceKind kind) const {
-    return following_ && next_ < size_ && log_[next_].kind == kind ? &log_[next_] : nullptr;
+    return following_ && next_ < log_.size() && log_[next_].kind == kind ? &log_[next_] : nullptr;
   }
   // Consumes the record that Peek gave, and counts it as used.
   void Take() {
@@ -77,7 +79,8 @@ class ChoiceLog {
   // Runner side
   // -------------------------------------------------------------------------------------
   void BeginOp() {  // forgets the records of the last operation, not the counters
-    size_ = next_ = 0;
+    log_.clear();
+    next_ = 0;
     following_ = overflow_ = false;
     refused_why_ = nullptr;
   }
@@ -86,16 +89,15 @@ class ChoiceLog {
   const char* refused_why() const { return refused_why_; }
   ChoiceKind refused_kind() const { return refused_kind_; }
   bool overflow() const { return overflow_; }
-  size_t size() const { return size_; }
+  size_t size() const { return log_.size(); }
   const Choice& at(size_t i) const { return log_[i]; }
-  size_t left_over() const { return following_ ? size_ - next_ : 0; }
+  size_t left_over() const { return following_ ? log_.size() - next_ : 0; }
   const Choice& next() const { return log_[next_]; }
   // How often each kind was followed since construction.
   const std::array<uint64_t, kChoiceKinds>& used() const { return used_; }
 
  private:
-  std::array<Choice, kCapacity> log_;
-  size_t size_ = 0;
+  std::vector<Choice> log_;
   size_t next_ = 0;
   bool following_ = false;
   bool overflow_ = false;

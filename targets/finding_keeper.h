@@ -56,8 +56,8 @@ class FindingKeeper {
   // Fails if the implementations cannot be made or `findings_dir` is no directory.
   static absl::StatusOr<FindingKeeper> Create(const KeeperOptions& options);
 
-  // A program that ended in `result`, in this process. `counts` goes into the record. What the store knows
-  // already is counted there and not minimised again.
+  // A program that ended in `result`, in this process. `counts` goes into the record. What the
+  // store knows already is counted there and not minimised again.
   absl::StatusOr<KeptFinding> KeepDivergence(const Program& program, const RunResult& result,
                                              const std::map<std::string, uint64_t>& counts);
   // Only keeps the raw program of a process that died or hung.
@@ -71,8 +71,9 @@ class FindingKeeper {
  private:
   FindingKeeper(KeeperOptions options, FindingStore store, std::unique_ptr<Lockstep> lockstep);
 
-  // The signature to keep a program under that shows `signature`: the same, unless the store holds a program
-  // under it that no longer shows it, an old bug that was put right. `known` is set if it holds one that does.
+  // The signature to keep a program under that shows `signature`: the same, unless the store holds
+  // a program under it that no longer shows it, an old bug that was put right. `known` is set if it
+  // holds one that does.
   Signature Unoccupied(const Signature& signature, bool* known);
   Finding BlankFinding(const Program& program, const Signature& signature, std::string kind) const;
   absl::StatusOr<KeptFinding> Save(const Finding& finding, std::string message);

@@ -21,6 +21,18 @@ T OrDie(absl::StatusOr<T> made) {
 
 }  // namespace
 
+// Defaults of the sanitizer runtimes; the environment overrides them. The runtime that coverage
+// brings along must not turn signals into exits, since a death is attributed by its signal.
+// AddressSanitizer's reports say more than a signal does and stay.
+extern "C" const char* __ubsan_default_options() {
+  return "print_stacktrace=1:halt_on_error=1:handle_segv=0:handle_abort=0:handle_sigbus=0:"
+         "handle_sigfpe=0:handle_sigill=0:handle_sigtrap=0";
+}
+extern "C" const char* __asan_default_options() {
+  return "detect_leaks=0:allocator_may_return_null=1:handle_abort=0";
+}
+extern "C" const char* __tsan_default_options() { return "halt_on_error=1:handle_abort=0"; }
+
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   const mmdiff::TargetConfig config = OrDie(mmdiff::TargetConfigFromEnvironment());
   if (const char* death = std::getenv("MMDIFF_DEATH")) {
