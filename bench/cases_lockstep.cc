@@ -27,7 +27,7 @@ using Programs = std::shared_ptr<const std::vector<Program>>;
 
 // Runs all programs in lockstep; the operations that ran.
 BenchCase LockstepCase(std::string name, std::string ratio_to, const std::string& specs,
-                       const RunOptions& options, Programs programs) {
+                       const RunOptions& options, const Programs& programs) {
   std::shared_ptr<Lockstep> lockstep = NewLockstep(specs);
   auto result = std::make_shared<RunResult>();
   return {std::move(name), "operations/s", std::move(ratio_to), [=] {
@@ -79,7 +79,8 @@ struct Alone {
   }
 };
 
-BenchCase AloneCase(std::string name, const std::string& spec, bool digests, Programs programs) {
+BenchCase AloneCase(std::string name, const std::string& spec, bool digests,
+                    const Programs& programs) {
   auto alone = std::make_shared<Alone>();
   alone->implementation = Make(spec);
   alone->digests = digests;
@@ -120,7 +121,7 @@ struct EndOnly {
   }
 };
 
-BenchCase EndOnlyCase(Programs programs) {
+BenchCase EndOnlyCase(const Programs& programs) {
   auto end_only = std::make_shared<EndOnly>();
   return {"baseline/compared_at_the_end", "operations/s", kBase, [=] {
             uint64_t ops = 0;

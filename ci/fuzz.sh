@@ -36,7 +36,8 @@ libfuzzer_lane() {
 # AFL++ with the project's mutator; what it finds, the target has kept itself by the time it aborts.
 afl_lane() {
   need test
-  make afl mmdiff-fuzz-afl mmdiff_afl_mutator
+  make release mmdiff_afl_mutator
+  make afl mmdiff-fuzz-afl
   work=$build/work/afl
   mkdir -p "$work"
   if [ ! -d "$work/seeds" ]; then
@@ -46,7 +47,7 @@ afl_lane() {
   fresh=1
   if [ -d "$work/out/default" ]; then fresh=; fi
   if ! AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_SKIP_CPUFREQ=1 AFL_NO_UI=1 AFL_NO_AFFINITY=1 \
-       AFL_AUTORESUME=1 AFL_CUSTOM_MUTATOR_LIBRARY="$build/afl/targets/mmdiff_afl_mutator.so" \
+       AFL_AUTORESUME=1 AFL_CUSTOM_MUTATOR_LIBRARY="$build/release/targets/mmdiff_afl_mutator.so" \
        AFL_CUSTOM_MUTATOR_ONLY=1 AFL_DISABLE_TRIM="${AFL_DISABLE_TRIM:-}" \
        MMDIFF_FINDINGS="$findings" MMDIFF_ON_FINDING=abort MMDIFF_MINIMISE=0 MMDIFF_IMPL=reference,model \
        timeout --signal=INT --kill-after=30 $((seconds + 30)) \

@@ -34,7 +34,7 @@ make release all
 for lane in $lanes; do
   case $lane in
     fuzz) make fuzz fuzz_programs ;;
-    afl) make afl mmdiff-fuzz-afl mmdiff_afl_mutator ;;
+    afl) make afl mmdiff-fuzz-afl ;;
     asan | ubsan) make "$lane" mmdiff-fuzz ;;
     tsan)
       need_tests tsan

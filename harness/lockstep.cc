@@ -409,6 +409,7 @@ void Lockstep::FillPartition(const std::vector<bool>& dissents, Divergence* out)
   out->partition.push_back(std::move(agreeing));
   for (const auto& group : groups) {
     std::vector<std::string> names;
+    names.reserve(group.size());
     for (const size_t s : group) names.push_back(sides_[s]->leader->info().name);
     out->partition.push_back(std::move(names));
   }
