@@ -23,6 +23,7 @@ absl::StatusOr<Exit> Verb_test(const Options& options) {
   if (options.flag_json) arguments.emplace_back("--json");
   arguments.insert(arguments.end(), options.words.begin(), options.words.end());
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   execv(front_door.c_str(), argv.data());

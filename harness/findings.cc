@@ -153,7 +153,7 @@ absl::Status LockedStore::Repair(const std::string& name) {
   const std::string place = Path("", name), fresh = Path(kNewPrefix, name),
                     old = Path(kOldPrefix, name);
   if (DurableFiles::Exists(old)) {
-    const absl::Status s =
+    absl::Status s =
         DurableFiles::Exists(place) ? files_.RemoveDirectory(old) : files_.Rename(old, place);
     if (!s.ok()) return s;
   }
@@ -165,7 +165,7 @@ absl::Status LockedStore::Repair(const std::string& name) {
     const bool free_place = absl::IsNotFound(present.status());
     if (!present.ok() && !free_place) return present.status();
     const bool keep = complete && found.ok() && (free_place || Better(*found, *present));
-    const absl::Status s = keep ? PutInPlace(name) : files_.RemoveDirectory(fresh);
+    absl::Status s = keep ? PutInPlace(name) : files_.RemoveDirectory(fresh);
     if (!s.ok()) return s;
   }
   const std::string half_info = absl::StrCat(place, "/", kNewInfo);

@@ -355,7 +355,7 @@ absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, Lockstep& lo
         RunResult result;
         beacon.Begin(program);
         lockstep.Run(program, in_child, &result);
-        const std::string answer = AnswerOf(result);
+        std::string answer = AnswerOf(result);
         beacon.End();
         return answer;
       },

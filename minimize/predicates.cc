@@ -16,8 +16,9 @@ Predicate DivergencePredicate(Lockstep* lockstep, Signature signature, const Run
       };
 }
 
-Predicate ChildPredicate(std::string specs, ContestantsFactory make, Signature signature,
-                         const RunOptions& options, const IsolateLimits& limits) {
+Predicate ChildPredicate(const std::string& specs, const ContestantsFactory& make,
+                         const Signature& signature, const RunOptions& options,
+                         const IsolateLimits& limits) {
   // Made once, by the first run: each child has a copy that nothing has run on yet.
   auto lockstep = std::make_shared<std::unique_ptr<Lockstep>>();
   return [=](const Program& p) -> Verdict {

@@ -22,8 +22,9 @@ Predicate DivergencePredicate(Lockstep* lockstep, Signature signature, const Run
 // True of programs that end in a child with this signature, be it a crash, a report or a hang.
 // Every run of a hanging candidate costs limits.time_ms: choose it well above the time of a healthy
 // run, no more. If no child can be started the candidate counts as different.
-Predicate ChildPredicate(std::string specs, ContestantsFactory make, Signature signature,
-                         const RunOptions& options, const IsolateLimits& limits);
+Predicate ChildPredicate(const std::string& specs, const ContestantsFactory& make,
+                         const Signature& signature, const RunOptions& options,
+                         const IsolateLimits& limits);
 
 }  // namespace mmdiff
 

@@ -52,6 +52,7 @@ std::vector<const Pass*> Chosen(const std::vector<std::string>& names) {
 
 std::vector<PassInfo> Passes() {
   std::vector<PassInfo> infos;
+  infos.reserve(std::size(kPasses));
   for (const Pass& p : kPasses) infos.push_back(p.info);
   return infos;
 }
