@@ -5,7 +5,7 @@
 #
 # DIRECTORY is a configured and built tree with MMDIFF_BENCH=ON (default build/release), FILE is written anew
 # (default DIRECTORY/bench.jsonl). --short takes seconds, and its figures say only that everything runs. --only takes
-# lockstep, minimize, replay or memory. Falling below a floor of speed is a warning, because machines differ.
+# lockstep, minimize, replay, memory or worker. Falling below a floor of speed is a warning, because machines differ.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build/release
@@ -34,8 +34,8 @@ while [ $# -gt 0 ]; do
   shift
 done
 case $only in
-  '' | lockstep | minimize | replay | memory) ;;
-  *) usage "--only takes lockstep, minimize, replay or memory, not $only" ;;
+  '' | lockstep | minimize | replay | memory | worker) ;;
+  *) usage "--only takes lockstep, minimize, replay, memory or worker, not $only" ;;
 esac
 out=${out:-$build/bench.jsonl}
 [ -x "$build/bench/lockstep_bench" ] || {
@@ -57,11 +57,13 @@ if [ -n "$short" ]; then
   bench minimize --cases=1
   bench replay --programs=50 --repetitions=1
   bench memory --largest=16 --operations=200 --repetitions=1
+  bench worker --programs=50 --repetitions=1
 else
   bench lockstep
   bench minimize
   bench replay
   bench memory
+  bench worker
 fi
 
 # figure NAME: the value of a figure in the file, as a whole number; nothing if it is not there.

@@ -11,7 +11,8 @@ mkdir -p "$tree/root/ci" "$tree/bin" "$tree/elsewhere"
 cp "$here/../mmdiff" "$tree/root/"
 cp "$here/lib.sh" "$tree/root/ci/"
 sign=$tree/installed-thing
-printf 'build some-package %s what it is for\nfuzz other-package %s more\n' "$sign" "$sign.2" >"$tree/root/ci/packages.txt"
+printf 'build some-package %s what it is for\nfuzz other-package %s more\nkernel kernel-package %s more\nkernel-coverage coverage-package %s more\n' \
+  "$sign" "$sign.2" "$sign.3" "$sign.4" >"$tree/root/ci/packages.txt"
 
 # The stand-ins: apt-get makes the file that shows the package, cmake a build.ninja, ninja the program.
 cat >"$tree/bin/apt-get" <<STUB
@@ -20,6 +21,8 @@ echo "apt-get \$*" >>"$tree/log"
 [ -z "\${FAIL_APT:-}" ] || { echo "no network"; exit 100; }
 case " \$* " in *' some-package '*) touch "$sign" ;; esac
 case " \$* " in *' other-package '*) touch "$sign.2" ;; esac
+case " \$* " in *' kernel-package '*) touch "$sign.3" ;; esac
+case " \$* " in *' coverage-package '*) touch "$sign.4" ;; esac
 STUB
 cat >"$tree/bin/cmake" <<STUB
 #!/bin/sh
@@ -75,6 +78,38 @@ case $(cat "$tree/log") in *apt-get* | *cmake*) fail "did it again: $(cat "$tree
 expect 'other-package' "$(cat "$tree/log")"
 expect '--preset fuzz' "$(cat "$tree/log")"
 expect 'mmdiff-fuzz' "$(cat "$tree/log")"
+
+# Only what may build a kernel needs what kernels are built with.
+for words in 'kernel list' 'kernel build --help' 'run linux.mmdiff --impl reference,model' 'fuzz --impl reference,model' \
+             'run --name linux a.mmdiff' 'kernel --help'; do
+  # shellcheck disable=SC2086
+  "$tree/root/mmdiff" $words >/dev/null 2>&1 || true
+  [ ! -e "$sign.3" ] || fail "$words installed what kernels need"
+done
+for words in 'kernel build' 'kernel --json fetch' 'run a --impl reference,linux' 'explain --impl linux a' \
+             'corpus --impl reference,linux:/x stats'; do
+  rm -f "$sign.3"
+  # shellcheck disable=SC2086
+  "$tree/root/mmdiff" $words >/dev/null 2>&1 || true
+  [ -e "$sign.3" ] || fail "$words did not install what kernels need"
+  [ ! -e "$sign.4" ] || fail "$words installed what only coverage needs"
+done
+for words in 'kernel build --coverage' 'kernel coverage a.mmdiff' 'fuzz --impl=linux:7.2,reference'; do
+  rm -f "$sign.4"
+  # shellcheck disable=SC2086
+  "$tree/root/mmdiff" $words >/dev/null 2>&1 || true
+  [ -e "$sign.4" ] || fail "$words did not install what coverage needs"
+done
+# Coverage is no condition.
+rm -f "$sign.4"
+out=$(FAIL_APT=1 "$tree/root/mmdiff" fuzz --impl reference,linux 2>&1) || true
+expect 'going on without coverage of the kernel' "$out"
+expect 'ran fuzz --impl reference,linux' "$out"
+# The kernel's packages and those of fuzz come in one go.
+rm -f "$sign.2" "$sign.3" "$sign.4"
+: >"$tree/log"
+"$tree/root/mmdiff" fuzz --impl reference,linux >/dev/null 2>&1 || true
+[ "$(grep -c ' install ' "$tree/log")" = 1 ] || fail "more than one installation: $(cat "$tree/log")"
 
 # Another place for the build.
 MMDIFF_BUILD_DIR=$tree/elsewhere/b "$tree/root/mmdiff" list >/dev/null 2>&1 || true

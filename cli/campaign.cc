@@ -24,6 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/program_files.h"
 #include "cli/seeds.h"
+#include "harness/demanded_table.h"
 #include "harness/isolate.h"
 #include "harness/registry.h"
 #include "nlohmann/json.hpp"
@@ -153,9 +154,16 @@ absl::Status Campaign::Prepare() {
   for (const char* part : {"/corpus", "/deaths", "/artifacts", "/quarantine"}) {
     if (absl::Status s = MakeDirectory(work + part); !s.ok()) return s;
   }
-  absl::StatusOr<size_t> seeds = WriteSeeds(options_.corpus, corpus);
+  absl::StatusOr<DemandedTable> demanded = TableDemandedBy(*contestants);
+  if (!demanded.ok()) return demanded.status();
+  absl::StatusOr<size_t> seeds = WriteSeeds(options_.corpus, corpus, demanded->table);
   if (!seeds.ok()) return seeds.status();
   result_.seeds = *seeds;
+  kernels_ = demanded->table != 0;
+  if (kernels_) {
+    printer_->Say(absl::StrCat("programs run with table=", demanded->table, ", as ", demanded->who,
+                               " demands; those of other tables are carried over"));
+  }
   for (size_t i = 0; i < options_.jobs; ++i) {
     absl::StatusOr<SharedStats> stats =
         SharedStats::Create(absl::StrCat(work, "/worker-", i, ".page"));
@@ -178,6 +186,9 @@ std::vector<std::pair<std::string, std::string>> Campaign::WorkerEnvironment(
       {"MMDIFF_CHILD_MS", absl::StrCat(static_cast<uint64_t>(options_.hang_seconds * 1000))},
       {"MMDIFF_ON_FINDING", options_.stop_on_first ? "stop" : "continue"},
   };
+  // The states of a kernel come from another process and cost a fifth of a run; the digests, which
+  // cover all of them, are compared after every operation.
+  if (kernels_) environment.emplace_back("MMDIFF_FULL_AT_END", "16");
   if (worker != nullptr) {
     environment.emplace_back("MMDIFF_STATS_PAGE",
                              absl::StrCat(options_.work_dir, "/worker-", worker->number, ".page"));

@@ -104,6 +104,7 @@ class Campaign {
   ProgressPrinter* printer_;
   CampaignResult result_;
   std::vector<std::string> leaders_;
+  bool kernels_ = false;  // a leader is one
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<DeathTask>> tasks_;
   std::map<std::string, size_t> by_signature_;

@@ -137,6 +137,28 @@ TEST_F(Cli, FmtNeverLosesComments) {
   EXPECT_EQ(Read("a.mmdiff"), text);
 }
 
+TEST_F(Cli, FmtCarriesProgramsOverToAnotherWorld) {
+  const std::string small =
+      "# mmdiff 1\n# across a boundary\nworld cpus=4\nm0 = mm\nmap m0 0x3e 4 rw # => ok\n"
+      "write m0 0x3f 2 @cpu3\n#? m0 0x40 present write vma_start=0x3e\n";
+  const std::string large =
+      "# mmdiff 1\n# across a boundary\nworld table=512 cpus=4\nm0 = mm\n"
+      "map m0 0x3fe 4 rw # => ok\nwrite m0 0x3ff 2 @cpu3\n"
+      "#? m0 0x400 present write vma_start=0x3fe\n";
+  Write("a.mmdiff", small);
+  EXPECT_EQ(Mmdiff("fmt --world table=512 a.mmdiff").out, large);
+  EXPECT_EQ(Mmdiff("fmt --world table=512 --check a.mmdiff").exit, 1);
+  ASSERT_EQ(Mmdiff("fmt --world table=512 --write a.mmdiff").exit, 0);
+  EXPECT_EQ(Read("a.mmdiff"), large);
+  EXPECT_EQ(Mmdiff("fmt --world table=512 --check a.mmdiff").exit, 0);
+  EXPECT_EQ(Mmdiff("run a.mmdiff").exit, 0);
+  EXPECT_EQ(Mmdiff("fmt --world table=32 a.mmdiff").out, small);
+  const ShellResult cpus = Mmdiff("fmt --world cpus=2 a.mmdiff");
+  EXPECT_EQ(cpus.exit, 2);
+  EXPECT_THAT(cpus.err, HasSubstr("a.mmdiff: --world: operation 2 (write): cpu 3 does not exist"));
+  EXPECT_THAT(Mmdiff("fmt --world table=48 a.mmdiff").err, HasSubstr("not a power of two"));
+}
+
 TEST_F(Cli, GenIsDeterministicAndRuns) {
   const ShellResult once = Mmdiff("gen --seed 7 --ops 40 --count 3 --output d");
   ASSERT_EQ(once.exit, 0) << once.err;

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/types/span.h"
+#include "cli/carried_programs.h"
 #include "cli/child_program.h"
 #include "cli/program_files.h"
 #include "cli/seeds.h"
@@ -32,7 +33,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 absl::StatusOr<Exit> Stats(const std::vector<std::string>& directories, const Options& options) {
-  absl::StatusOr<std::vector<NamedProgram>> programs = ReadPrograms(directories);
+  absl::StatusOr<std::vector<NamedProgram>> programs =
+      ReadProgramsFor(options.flag_impl, directories);
   if (!programs.ok()) return programs.status();
   absl::StatusOr<Contestants> contestants = MakeAll(options.flag_impl);
   if (!contestants.ok()) return contestants.status();
@@ -86,7 +88,9 @@ absl::StatusOr<Exit> Seeds(const std::vector<std::string>& directories, const Op
     return absl::InvalidArgumentError("corpus seeds needs --output DIR for the binary files");
   }
   if (absl::Status s = MakeDirectory(options.flag_output); !s.ok()) return s;
-  absl::StatusOr<size_t> written = WriteSeeds(directories, options.flag_output);
+  absl::StatusOr<DemandedTable> demanded = TableForSpecs(options.flag_impl);
+  if (!demanded.ok()) return demanded.status();
+  absl::StatusOr<size_t> written = WriteSeeds(directories, options.flag_output, demanded->table);
   if (!written.ok()) return written.status();
   if (options.flag_json) {
     std::puts(Json{{"programs", *written}, {"output", options.flag_output}}.dump(2).c_str());
@@ -129,14 +133,17 @@ absl::StatusOr<Exit> Distil(const std::vector<std::string>& directories, const O
   for (const std::string& directory : {from, to, options.flag_output}) {
     if (absl::Status s = MakeDirectory(directory); !s.ok()) return s;
   }
-  if (absl::StatusOr<size_t> written = WriteSeeds(directories, from); !written.ok()) {
+  absl::StatusOr<DemandedTable> demanded = TableForSpecs(options.flag_impl);
+  if (!demanded.ok()) return demanded.status();
+  if (absl::StatusOr<size_t> written = WriteSeeds(directories, from, demanded->table);
+      !written.ok()) {
     return written.status();
   }
   if (absl::Status s = MergeBinary(*worker, options.flag_impl, from, to); !s.ok()) return s;
-  // Kept programs keep their names and their expectations.
+  // Kept programs keep their names, their expectations and their geometry.
   std::map<std::string, const NamedProgram*> by_seed;
   for (const NamedProgram& named : *programs)
-    by_seed.emplace(SeedName(Encode(named.program)), &named);
+    by_seed.emplace(SeedName(SeedOf(named.program, demanded->table)), &named);
   size_t kept = 0;
   for (const auto& entry : std::filesystem::directory_iterator(to)) {
     std::ifstream in(entry.path(), std::ios::binary);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "cli/carried_programs.h"
 #include "cli/isolated_program.h"
 #include "cli/program_files.h"
 #include "cli/verb.h"
@@ -14,7 +15,7 @@
 namespace mmdiff {
 
 absl::StatusOr<Exit> Verb_explain(const Options& options) {
-  absl::StatusOr<NamedProgram> named = ReadProgram(options.words[0]);
+  absl::StatusOr<NamedProgram> named = ReadProgramFor(options.flag_impl, options.words[0]);
   if (!named.ok()) return named.status();
   absl::StatusOr<IsolatedOutcome> outcome = Observe(named->program, options.flag_impl);
   if (!outcome.ok()) return outcome.status();

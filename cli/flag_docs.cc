@@ -18,6 +18,8 @@ const char* FixedWords(Verb verb) {
       return "stats distil merge seeds";
     case Verb::v_completion:
       return "bash zsh fish";
+    case Verb::v_kernel:
+      return "build list fetch remove doctor";
     default:
       return "";
   }

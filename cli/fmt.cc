@@ -1,5 +1,5 @@
-// fmt: programs in canonical form. Comments outside of expectations are not part of a program; a
-// file is only rewritten if that loses none of them.
+// fmt: programs in canonical form, with --world in another geometry. Comments outside of
+// expectations are not part of a program; a file is only rewritten if that loses none of them.
 #include <cstdio>
 
 #include "absl/status/status.h"
@@ -8,7 +8,9 @@
 #include "absl/strings/strip.h"
 #include "cli/program_files.h"
 #include "cli/verb.h"
+#include "cli/world_flag.h"
 #include "nlohmann/json.hpp"
+#include "program/carry.h"
 #include "program/text.h"
 
 namespace mmdiff {
@@ -28,14 +30,11 @@ std::string Comments(const std::string& text) {
 }
 
 // Canonical text with the leading comment block of the original kept after the first line.
-absl::StatusOr<std::string> Canonical(const std::string& file, const std::string& text) {
-  absl::StatusOr<Program> program =
-      ParseText(text, {.file_name = file == "-" ? "stdin" : file, .snippet = false});
-  if (!program.ok()) return program.status();
-  std::string canonical = PrintText(*program);
+std::string WithHeader(const Program& program, const std::string& original) {
+  std::string canonical = PrintText(program);
   std::string header;
   bool first = true;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+  for (absl::string_view line : absl::StrSplit(original, '\n')) {
     if (first) {
       first = false;
       continue;
@@ -46,6 +45,31 @@ absl::StatusOr<std::string> Canonical(const std::string& file, const std::string
   const size_t end_of_first = canonical.find('\n') + 1;
   canonical.insert(end_of_first, header);
   return canonical;
+}
+
+struct Formatted {
+  std::string text;
+  bool loses_comments = false;
+};
+
+absl::StatusOr<Formatted> Format(const std::string& file, const std::string& text,
+                                 const std::string& world_flag) {
+  absl::StatusOr<Program> program =
+      ParseText(text, {.file_name = file == "-" ? "stdin" : file, .snippet = false});
+  if (!program.ok()) return program.status();
+  Formatted formatted;
+  formatted.text = WithHeader(*program, text);
+  formatted.loses_comments = Comments(text) != Comments(formatted.text);
+  if (world_flag.empty()) return formatted;
+  absl::StatusOr<World> world = ChangedByFlag(program->world, world_flag);
+  if (!world.ok()) return world.status();
+  absl::StatusOr<Program> carried = Carry(*program, *world);
+  if (!carried.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ": --world: ", carried.status().message()));
+  }
+  formatted.text = WithHeader(*carried, text);
+  return formatted;
 }
 
 }  // namespace
@@ -61,22 +85,23 @@ absl::StatusOr<Exit> Verb_fmt(const Options& options) {
   for (const std::string& file : *files) {
     absl::StatusOr<std::string> text = ReadText(file, kMaxTextBytes);
     if (!text.ok()) return text.status();
-    absl::StatusOr<std::string> canonical = Canonical(file, *text);
-    if (!canonical.ok()) return canonical.status();
-    const bool differs = *canonical != *text;
+    absl::StatusOr<Formatted> formatted = Format(file, *text, options.flag_world);
+    if (!formatted.ok()) return formatted.status();
+    const std::string& canonical = formatted->text;
+    const bool differs = canonical != *text;
     if (differs) changed.push_back(file);
     if (options.flag_write) {
       if (!differs) continue;
       if (file == "-") return absl::InvalidArgumentError("standard input cannot be rewritten");
-      if (Comments(*text) != Comments(*canonical)) {
+      if (formatted->loses_comments) {
         return absl::InvalidArgumentError(absl::StrCat(
             file, ": comments between operations would be lost; move them under the first line"));
       }
-      if (absl::Status s = WriteText(file, *canonical); !s.ok()) return s;
+      if (absl::Status s = WriteText(file, canonical); !s.ok()) return s;
     } else if (options.flag_json) {
-      texts[file] = *canonical;
+      texts[file] = canonical;
     } else if (!options.flag_check) {
-      if (absl::Status s = WriteOutput("", *canonical); !s.ok()) return s;
+      if (absl::Status s = WriteOutput("", canonical); !s.ok()) return s;
     } else if (differs) {
       std::fprintf(stderr, "%s: not in canonical form; mmdiff fmt --write %s\n", file.c_str(),
                    file.c_str());

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "absl/status/statusor.h"
+#include "cli/kernel_build.h"
 #include "cli/options.h"
 #include "cli/verb.h"
 #include "nlohmann/json.hpp"
@@ -10,7 +11,20 @@
 namespace mmdiff {
 namespace {
 
+// Whether the verb runs implementations.
+bool TakesImplementations(Verb verb) {
+  for (const FlagInfo& flag : AllFlags()) {
+    if (flag.flag == "--impl") return flag.Has(verb);
+  }
+  return false;
+}
+
 absl::StatusOr<Exit> RunVerb(const Options& options) {
+  if (TakesImplementations(options.verb)) {
+    if (absl::Status s = PrepareKernels(options.flag_impl, options.verb == Verb::v_fuzz); !s.ok()) {
+      return s;
+    }
+  }
   switch (options.verb) {
 #define MMDIFF_VERB(name, arguments, min, max, doc) \
   case Verb::v_##name:                              \

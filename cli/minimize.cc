@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/carried_programs.h"
 #include "cli/isolated_program.h"
 #include "cli/program_files.h"
 #include "cli/verb.h"
@@ -50,7 +51,7 @@ std::string PassTable(const ReduceResult& reduced) {
 }  // namespace
 
 absl::StatusOr<Exit> Verb_minimize(const Options& options) {
-  absl::StatusOr<NamedProgram> named = ReadProgram(options.words[0]);
+  absl::StatusOr<NamedProgram> named = ReadProgramFor(options.flag_impl, options.words[0]);
   if (!named.ok()) return named.status();
   absl::StatusOr<IsolatedOutcome> outcome = Observe(named->program, options.flag_impl);
   if (!outcome.ok()) return outcome.status();

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "cli/carried_programs.h"
 #include "cli/isolated_program.h"
 #include "cli/program_files.h"
 #include "cli/verb.h"
@@ -34,7 +35,7 @@ absl::StatusOr<Exit> Verb_repro(const Options& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("--name ", options.flag_name, " is no C++ identifier"));
   }
-  absl::StatusOr<NamedProgram> named = ReadProgram(options.words[0]);
+  absl::StatusOr<NamedProgram> named = ReadProgramFor(options.flag_impl, options.words[0]);
   if (!named.ok()) return named.status();
   absl::StatusOr<IsolatedOutcome> outcome = Observe(named->program, options.flag_impl);
   if (!outcome.ok()) return outcome.status();

@@ -8,9 +8,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "cli/program_files.h"
+#include "cli/carried_programs.h"
 #include "cli/verb.h"
 #include "harness/isolate.h"
 #include "harness/registry.h"
@@ -151,11 +150,8 @@ void Print(const Json& results, const Json& summary) {
 }  // namespace
 
 absl::StatusOr<Exit> Verb_run(const Options& options) {
-  if (absl::StatusOr<Contestants> made = MakeAll(options.flag_impl); !made.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--impl: ", made.status().message(), "; mmdiff list impls prints all"));
-  }
-  absl::StatusOr<std::vector<NamedProgram>> programs = ReadPrograms(options.words);
+  absl::StatusOr<std::vector<NamedProgram>> programs =
+      ReadProgramsFor(options.flag_impl, options.words);
   if (!programs.ok()) return programs.status();
   absl::StatusOr<Json> results = RunSafely(*programs, options);
   if (!results.ok()) return results.status();

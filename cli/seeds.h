@@ -19,11 +19,14 @@ absl::StatusOr<std::vector<std::string>> CommittedCorpora(bool with_crashes);
 // Name of a binary file: the hash of its bytes in hex.
 std::string SeedName(const std::vector<uint8_t>& bytes);
 
-// Writes each program of `directories` in binary form into `binary_dir`, which must exist. Gives
-// the number of programs. Error: a program that does not parse, naming file, line and column; an
-// unwritable directory.
+// The binary form of a program, with page tables of `table` entries (see ForceTable); 0: as it is.
+std::vector<uint8_t> SeedOf(const Program& program, uint32_t table);
+
+// Writes each program of `directories` as SeedOf gives it into `binary_dir`, which must exist.
+// Gives the number of programs. Error: a program that does not parse, naming file, line and column;
+// an unwritable directory.
 absl::StatusOr<size_t> WriteSeeds(const std::vector<std::string>& directories,
-                                  const std::string& binary_dir);
+                                  const std::string& binary_dir, uint32_t table);
 
 }  // namespace mmdiff
 

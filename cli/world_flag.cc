@@ -7,8 +7,7 @@
 
 namespace mmdiff {
 
-absl::StatusOr<World> WorldFromFlag(const std::string& text) {
-  World world;
+absl::StatusOr<World> ChangedByFlag(World world, const std::string& text) {
   bool first = true;
   for (absl::string_view word : absl::StrSplit(text, ' ', absl::SkipWhitespace())) {
     const WorldPreset* preset =
@@ -21,7 +20,13 @@ absl::StatusOr<World> WorldFromFlag(const std::string& text) {
     }
     first = false;
   }
-  if (absl::Status s = CheckWorld(world); !s.ok()) {
+  return world;
+}
+
+absl::StatusOr<World> WorldFromFlag(const std::string& text) {
+  absl::StatusOr<World> world = ChangedByFlag(World(), text);
+  if (!world.ok()) return world.status();
+  if (absl::Status s = CheckWorld(*world); !s.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("--world: ", s.message()));
   }
   return world;

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "corpora/corpus_files.h"
 #include "harness/registry.h"
+#include "program/carry.h"
 #include "program/errno.h"
 #include "program/text.h"
 
@@ -74,6 +75,32 @@ TEST(Seeds, ExpectationsHoldOnTheDefaultPair) {
     EXPECT_EQ(lockstep.Run(seed.program, options, &result), RunOutcome::ok)
         << seed.name << ": " << Explain(result);
     EXPECT_EQ(result.ops_unsupported, 0u) << seed.name;
+  }
+}
+
+// Everything that is committed says the same of tables as large as x86-64 has them.
+TEST(Seeds, AllThatIsCommittedHoldsInLargeTablesAndComesBack) {
+  Lockstep lockstep = MakeLockstep(std::string(kDefaultImplementations));
+  RunOptions options = RunOptions::Thorough();
+  options.check_expectations = true;
+  RunResult result;
+  const auto lengths = [](Program program) {
+    for (Op& op : program.ops) {
+      for (size_t a = 0; a < DescOf(op.code).nargs; ++a) {
+        if (DescOf(op.code).args[a].kind == ArgKind::kVpn) op.arg[a] = 0;
+      }
+    }
+    return program.ops;
+  };
+  for (const CorpusProgram& seed : ProgramsBelow("corpora/lockstep")) {
+    const absl::StatusOr<Program> carried = CarryToTable(seed.program, 512);
+    ASSERT_TRUE(carried.ok()) << seed.name << ": " << carried.status();
+    EXPECT_EQ(lockstep.Run(*carried, options, &result), RunOutcome::ok)
+        << seed.name << ": " << Explain(result);
+    EXPECT_EQ(lengths(*carried), lengths(seed.program)) << seed.name;
+    const absl::StatusOr<Program> back = CarryToTable(*carried, seed.program.world.table);
+    ASSERT_TRUE(back.ok()) << seed.name << ": " << back.status();
+    EXPECT_EQ(PrintText(*back), PrintText(seed.program)) << seed.name;
   }
 }
 

@@ -63,7 +63,9 @@ class Prober {
     return true;
   }
   bool Same(const Program& program) {
-    lockstep_->Run(program, RunOptions::Thorough(), &result_);
+    RunOptions options = RunOptions::Thorough();
+    options.confirm = false;
+    lockstep_->Run(program, options, &result_);
     return SignatureOf(result_).what == what_;
   }
   // The same program on other implementations.

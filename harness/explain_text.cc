@@ -1,8 +1,11 @@
 // The report for people.
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "harness/explain.h"
 #include "harness/handle_labels.h"
 #include "harness/trace.h"
@@ -12,6 +15,7 @@ namespace mmdiff {
 namespace {
 
 constexpr size_t kFieldsShown = 16;
+constexpr size_t kLogLinesShown = 80;
 
 std::string PartitionText(const Divergence& d) {
   std::vector<std::string> groups;
@@ -96,6 +100,17 @@ void AppendArguments(const Explanation& e, std::string* out) {
   }
 }
 
+// The end says what happened; the whole is kept with the finding.
+void AppendLog(const Divergence& d, std::string* out) {
+  if (d.log.empty()) return;
+  const std::vector<std::string> lines =
+      absl::StrSplit(absl::StripTrailingAsciiWhitespace(d.log), '\n');
+  absl::StrAppend(out, "\nWhat ", d.name_b, " said\n");
+  const size_t left_out = lines.size() - std::min(lines.size(), kLogLinesShown);
+  if (left_out != 0) absl::StrAppend(out, "    (", left_out, " lines before)\n");
+  for (size_t i = left_out; i < lines.size(); ++i) absl::StrAppend(out, "    ", lines[i], "\n");
+}
+
 }  // namespace
 
 std::string ExplanationText(const Explanation& e) {
@@ -114,6 +129,7 @@ std::string ExplanationText(const Explanation& e) {
   AppendProgram(e, &out);
   if (e.outcome != RunOutcome::divergence && e.outcome != RunOutcome::invariant) return out;
   AppendDifference(e.result.divergence, &out);
+  AppendLog(e.result.divergence, &out);
   AppendSlice(e, &out);
   if (!e.choices.empty()) {
     absl::StrAppend(&out, "\nChoices that ", e.result.divergence.name_b,

@@ -24,9 +24,11 @@ constexpr char kRepro[] = "repro.mmdiff";
 constexpr char kOriginal[] = "original.mmdiff";
 constexpr char kReportText[] = "report.txt";
 constexpr char kReportJson[] = "report.json";
+constexpr char kConsole[] = "console.txt";
 constexpr char kInfo[] = "info.json";
 constexpr char kNewInfo[] = ".info.json.new";
-constexpr std::array kOwnFiles = {kRepro, kOriginal, kReportText, kReportJson, kInfo, kNewInfo};
+constexpr std::array kOwnFiles = {kRepro,   kOriginal, kReportText, kReportJson,
+                                  kConsole, kInfo,     kNewInfo};
 
 constexpr char kNewPrefix[] = ".new-";  // being written, or just exchanged for the one in place
 constexpr char kOldPrefix[] = ".old-";  // moved away where directories cannot be exchanged
@@ -97,6 +99,7 @@ absl::StatusOr<Finding> LoadFrom(const std::string& path, const std::string& nam
   }
   f.report_text = DurableFiles::Read(file(kReportText)).value_or("");
   f.report_json = DurableFiles::Read(file(kReportJson)).value_or("");
+  f.console = DurableFiles::Read(file(kConsole)).value_or("");
   if (DurableFiles::Exists(file(kInfo))) {
     absl::StatusOr<std::string> info = DurableFiles::Read(file(kInfo));
     if (!info.ok()) return info.status();
@@ -197,6 +200,7 @@ absl::Status LockedStore::WriteNew(const Finding& finding, const std::string& na
   if (s.ok()) s = write(kRepro, PrintText(finding.repro));
   if (s.ok()) s = write(kReportText, finding.report_text);
   if (s.ok()) s = write(kReportJson, finding.report_json);
+  if (s.ok()) s = write(kConsole, finding.console);
   // What people put beside a finding (notes, a core file) stays with it.
   for (const std::string& entry : DurableFiles::Entries(place)) {
     if (std::find(kOwnFiles.begin(), kOwnFiles.end(), entry) != kOwnFiles.end()) continue;

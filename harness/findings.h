@@ -3,6 +3,7 @@
 //   crashes/<signature>/repro.mmdiff     the simplest program known to show it
 //                       original.mmdiff  the program that repro.mmdiff was made from
 //                       report.txt, report.json   what explain says about repro.mmdiff
+//                       console.txt      what an implementation that failed by itself said
 //                       info.json        signature, implementations, switches, build, seed, counts
 //
 // A finding is written under a temporary name, synced and renamed; replacing one exchanges whole
@@ -35,6 +36,7 @@ struct Finding {
   bool minimised = false;
   std::string report_text;                   // may be empty
   std::string report_json;                   // may be empty
+  std::string console;                       // Divergence::log; may be empty
   std::vector<std::string> implementations;  // as on the command line
   std::vector<std::string> switches;         // those that were off, "model:-fast_fork"
   std::string build;                         // one line: compiler, type, sanitizer, version

@@ -2,7 +2,7 @@
 //
 // An implementation is reset to an empty machine of a given geometry, is given one operation after
 // the other, and can be asked for its digest and for its full state in between. It never sees the
-// program, the other implementations or the harness.
+// other implementations or the harness; of the program, only one that runs elsewhere takes notice.
 #ifndef MMDIFF_HARNESS_IMPLEMENTATION_H_
 #define MMDIFF_HARNESS_IMPLEMENTATION_H_
 
@@ -33,11 +33,21 @@ struct ImplInfo {
   std::string name;           // as given on the command line, e.g. "model:-batch_unmap"
   bool is_reference = false;  // follows the choices of a leader
   std::vector<SwitchInfo> switches;
+  // World::table that its programs must have; 0: any.
+  uint32_t table = 0;
+  // Its folios may be numbered in another order than everybody else's, so that its digests may
+  // differ where its states agree.
+  bool own_folio_numbers = false;
 };
 
 class Implementation : public OpHandler {
  public:
   virtual const ImplInfo& info() const = 0;
+
+  // Told before Reset: the first `ops` operations of `program` are what comes. An implementation
+  // that runs in another process may run them all at once; it must answer as if it had not. The
+  // others need not know. `program` is valid during the call only.
+  virtual void Load(const Program& /*program*/, uint32_t /*ops*/) {}
 
   // Empties the machine and gives it this geometry. O(what the last program touched); allocates
   // only when the geometry grows. `world` has been checked against world.def.
@@ -54,6 +64,22 @@ class Implementation : public OpHandler {
   // broken invariant and the object: "refcount: folio 3 has 2 references, its holders add up to 1".
   // O(size of the state); called at samples and at the end of a program.
   virtual std::string CheckInvariants() = 0;
+
+  // What went wrong with the implementation itself in the last operation, apart from its answer and
+  // its state: empty, or one line "kind: text" ("kasan folio_put: use-after-free ..."). The kind
+  // "harness" is a fault of the harness, any other a finding. Asked after each operation.
+  virtual std::string Failure() { return {}; }
+  // Asked once before a disagreement that it has part in is reported: empty if it stands by its
+  // answers, else a line like that of Failure(). May cost a start of the implementation.
+  virtual std::string Confirm() { return {}; }
+  // The whole of what it had to say about its last failure, many lines (a kernel's console).
+  virtual std::string FailureLog() { return {}; }
+
+  // For one that runs elsewhere and counts there which edges of its code a program passes: how many
+  // edges there are (0: it counts nothing; may cost its start), and the hits of each in the last
+  // program, saturating. `to` has room for all; it is left alone if the last program did not end.
+  virtual uint32_t CoverageEdges() { return 0; }
+  virtual void CopyCoverage(uint8_t* /*to*/) {}
 
   // Work counters since Reset; empty if it counts nothing.
   virtual std::vector<CostItem> Costs() const { return {}; }

@@ -77,6 +77,9 @@ struct Lockstep::Side {
   Digest digest = 0, reference_digest = 0;
   Digest digest_before = 0;
   bool skipped = false;
+  // The leader, a kernel, has decided otherwise than by default: what a text expects of the default
+  // is not said of it.
+  bool chose = false;
   ChoiceLog log;
 };
 
@@ -109,11 +112,12 @@ void Lockstep::ResetCounters() { *counters_ = LockstepCounters{}; }
 
 RunOutcome Lockstep::Run(const Program& program, const RunOptions& options, RunResult* out) {
   out->Clear();
-  Start(program);
-  if (options.observer != nullptr) options.observer->OnStart(*this, program);
-  ++counters_->programs;
+  if (!Accepts(program, out)) return out->outcome;
   const uint32_t n = static_cast<uint32_t>(
       std::min<size_t>({program.ops.size(), options.max_ops, RunProgress::kIdle}));
+  Start(program, n);
+  if (options.observer != nullptr) options.observer->OnStart(*this, program);
+  ++counters_->programs;
   size_t next_expectation = 0;
   for (uint32_t i = 0; i < n; ++i) {
     RunOp(program, i, options.progress);
@@ -124,10 +128,15 @@ RunOutcome Lockstep::Run(const Program& program, const RunOptions& options, RunR
         (options.full_at_end_every == 1 || out->last_digest % options.full_at_end_every == 0);
     const bool full = at_end || program.ops[i].code == Opcode::check ||
                       (options.full_every != 0 && (i + 1) % options.full_every == 0);
-    if (full || !OpLooksEqual()) {
-      if (!CompareAll(program, i, out)) break;
+    if (!CheckFailures(program, i, out)) break;
+    if ((full || !OpLooksEqual()) && !CompareAll(program, i, out)) {
+      if (options.confirm) Confirm(program, i, out);
+      break;
     }
-    if (full && options.check_invariants && !CheckInvariants(program, i, out)) break;
+    if (full && options.check_invariants && !CheckInvariants(program, i, out)) {
+      if (options.confirm) Confirm(program, i, out);
+      break;
+    }
     if (options.check_expectations && !CheckExpectations(program, i, &next_expectation, out)) break;
   }
   counters_->ops += out->ops_run;
@@ -140,9 +149,23 @@ RunOutcome Lockstep::Run(const Program& program, const RunOptions& options, RunR
   return out->outcome;
 }
 
-void Lockstep::Start(const Program& program) {
+bool Lockstep::Accepts(const Program& program, RunResult* out) {
+  for (const auto& side : sides_) {
+    const ImplInfo& info = side->leader->info();
+    if (info.table == 0 || info.table == program.world.table) continue;
+    return Fault(0,
+                 absl::StrCat("world: ", info.name, " has page tables of ", info.table,
+                              " entries and the program's world says table=", program.world.table,
+                              "; carry it over with ./mmdiff fmt --world table=", info.table),
+                 out);
+  }
+  return true;
+}
+
+void Lockstep::Start(const Program& program, uint32_t ops) {
   next_handle_.fill(0);
   for (auto& side : sides_) {
+    side->leader->Load(program, ops);
     side->leader->Reset(program.world);
     side->digest = side->leader->digest();
     if (side->reference != nullptr) {
@@ -150,7 +173,7 @@ void Lockstep::Start(const Program& program) {
       side->reference_digest = side->reference->digest();
     }
     side->result = side->reference_result = OpResult{};
-    side->skipped = false;
+    side->skipped = side->chose = false;
     side->log.BeginOp();
   }
 }
@@ -180,6 +203,7 @@ void Lockstep::RunOp(const Program& program, uint32_t i, RunProgress* progress) 
       continue;
     }
     side.digest = side.leader->digest();
+    side.chose |= side.leader->info().own_folio_numbers && side.log.size() != 0;
     if (side.reference == nullptr) continue;
     if (progress != nullptr) progress->in_reference.store(1, std::memory_order_relaxed);
     side.log.BeginFollowing();
@@ -231,7 +255,7 @@ bool Lockstep::OpLooksEqual() const {
     const Side& side = *sides_[s];
     if (side.skipped) continue;
     if (side.reference != nullptr) {
-      if (side.digest != side.reference_digest || !(side.result == side.reference_result) ||
+      if (side.digest != side.reference_digest || !side.result.Agrees(side.reference_result) ||
           side.log.refused() || side.log.left_over() != 0 || side.log.overflow()) {
         return false;
       }
@@ -240,7 +264,7 @@ bool Lockstep::OpLooksEqual() const {
     const int opponent = Opponent(s);
     if (opponent < 0) continue;
     const Side& other = *sides_[static_cast<size_t>(opponent)];
-    if (side.digest != other.digest || !(side.result == other.result)) return false;
+    if (side.digest != other.digest || !side.result.Agrees(other.result)) return false;
   }
   return true;
 }
@@ -262,7 +286,7 @@ void Lockstep::JudgeAnswers(size_t s, CompareResult* out) const {
                                                 : sides_[static_cast<size_t>(Opponent(s))]->result;
   const OpResult& b = side.result;
   if (a.err != b.err) AddAnswer(RelationId::kresult_err, ErrnoText(a.err), ErrnoText(b.err), out);
-  if (a.value != b.value) {
+  if (a.value != b.value && !a.value_unknown && !b.value_unknown) {
     AddAnswer(RelationId::kresult_value, absl::StrCat(a.value), absl::StrCat(b.value), out);
   }
   if (a.data != b.data) {
@@ -297,7 +321,11 @@ bool Lockstep::Judge(size_t s, CompareResult* result, State* a, State* b, std::s
   Canonicalize(a);
   Canonicalize(b);
   if (Compare(*a, *b, &compare_, &counters_->relation_uses)) {
-    if (result->equal && fault->empty() && real_a != real_b && *a == *b) {
+    const bool renumbered = result->equal && fault->empty() && real_a != real_b && *a == *b;
+    if (renumbered &&
+        (opponent.info().own_folio_numbers || side.leader->info().own_folio_numbers)) {
+      ++counters_->renumbered;
+    } else if (renumbered) {
       *fault = absl::StrCat("digest: ", opponent.info().name, " and ", side.leader->info().name,
                             " agree but number their folios differently");
     }
@@ -375,7 +403,7 @@ void Lockstep::FillDivergence(const Program& program, uint32_t i, RunResult* out
 }
 
 bool Lockstep::SameAnswer(size_t s, size_t t) {
-  if (!(sides_[s]->result == sides_[t]->result)) return false;
+  if (!sides_[s]->result.Agrees(sides_[t]->result)) return false;
   sides_[s]->leader->Snapshot(&scratch_a_);
   sides_[t]->leader->Snapshot(&scratch_b_);
   Canonicalize(&scratch_a_);
@@ -415,6 +443,54 @@ void Lockstep::FillPartition(const std::vector<bool>& dissents, Divergence* out)
   }
 }
 
+// Reports what one implementation alone did wrong.
+bool Lockstep::Broken(const Program& program, uint32_t i, Side& side, Implementation& impl,
+                      const std::string& what, const std::string& text, RunResult* out) {
+  const std::string relation = InvariantName(text);
+  if (relation == "harness") return Fault(i, absl::StrCat(impl.info().name, ": ", text), out);
+  out->outcome = RunOutcome::invariant;
+  out->op_index = i;
+  Divergence& d = out->divergence;
+  d = Divergence{};
+  d.op_index = i;
+  d.op = program.ops[i];
+  d.relation = relation;
+  d.name_a = d.name_b = impl.info().name;
+  d.partition = {{impl.info().name}};
+  d.results.push_back({side.leader->info().name, side.result});
+  d.log = impl.FailureLog();
+  impl.Snapshot(&d.state_a);
+  Canonicalize(&d.state_a);
+  d.state_b = d.state_a;
+  d.message = absl::StrCat(what, i, " ", PrintOpAt(program, i), ": ", text);
+  out->message = d.message;
+  return false;
+}
+
+bool Lockstep::CheckFailures(const Program& program, uint32_t i, RunResult* out) {
+  for (auto& side : sides_) {
+    if (side->skipped) continue;
+    const std::string text = side->leader->Failure();
+    if (text.empty()) continue;
+    const std::string what = absl::StrCat("failure of ", side->leader->info().name, " in op ");
+    return Broken(program, i, *side, *side->leader, what, text, out);
+  }
+  return true;
+}
+
+// Asks the leaders whether they stand by what they answered; if one does not, that is what is
+// reported.
+bool Lockstep::Confirm(const Program& program, uint32_t i, RunResult* out) {
+  for (auto& side : sides_) {
+    if (side->skipped) continue;
+    const std::string text = side->leader->Confirm();
+    if (text.empty()) continue;
+    const std::string what = absl::StrCat("failure of ", side->leader->info().name, " by op ");
+    return Broken(program, i, *side, *side->leader, what, text, out);
+  }
+  return true;
+}
+
 bool Lockstep::CheckInvariants(const Program& program, uint32_t i, RunResult* out) {
   for (auto& side : sides_) {
     if (side->skipped) continue;
@@ -422,22 +498,9 @@ bool Lockstep::CheckInvariants(const Program& program, uint32_t i, RunResult* ou
       if (impl == nullptr) continue;
       const std::string text = impl->CheckInvariants();
       if (text.empty()) continue;
-      out->outcome = RunOutcome::invariant;
-      out->op_index = i;
-      Divergence& d = out->divergence;
-      d.op_index = i;
-      d.op = program.ops[i];
-      d.relation = InvariantName(text);
-      d.name_a = d.name_b = impl->info().name;
-      d.partition = {{impl->info().name}};
-      d.results.push_back({side->leader->info().name, side->result});
-      impl->Snapshot(&d.state_a);
-      Canonicalize(&d.state_a);
-      d.state_b = d.state_a;
-      d.message = absl::StrCat("invariant of ", impl->info().name, " broken after op ", i, " ",
-                               PrintOpAt(program, i), ": ", text);
-      out->message = d.message;
-      return false;
+      const std::string what =
+          absl::StrCat("invariant of ", impl->info().name, " broken after op ");
+      return Broken(program, i, *side, *impl, what, text, out);
     }
   }
   return true;
@@ -449,7 +512,7 @@ bool Lockstep::CheckExpectations(const Program& program, uint32_t i, size_t* nex
   for (; *next < program.expectations.size() && program.expectations[*next].op_index <= i;
        ++*next) {
     const Expectation& e = program.expectations[*next];
-    if (e.op_index < i || side.skipped) continue;
+    if (e.op_index < i || side.skipped || side.chose) continue;
     if (ExpectsState(e.text) && !have_state) {
       side.leader->Snapshot(&scratch_b_);
       Canonicalize(&scratch_b_);

@@ -63,6 +63,9 @@ struct RunOptions {
   uint32_t full_at_end_every = 1;
   bool check_invariants = true;     // at the samples above
   bool check_expectations = false;  // evaluate Program::expectations
+  // Ask implementations to stand by their answers before a disagreement is reported; what runs many
+  // variants of a known one may do without.
+  bool confirm = true;
   // Run only so many operations of the program; the end of the prefix is the end of the run.
   uint32_t max_ops = 0xffffffff;
   RunProgress* progress = nullptr;
@@ -79,9 +82,10 @@ struct RunOptions {
 enum class RunOutcome : uint8_t {
   ok,
   divergence,     // implementations disagree
-  invariant,      // one implementation's state contradicts itself
+  invariant,      // one implementation's state contradicts itself, or it failed by itself
   expectation,    // not what the text of the program said
-  harness_fault,  // a digest that does not fit its state, or an expectation that cannot be read
+  harness_fault,  // a digest that does not fit its state, an expectation that cannot be read, a
+                  // program that an implementation cannot run
 };
 const char* RunOutcomeName(RunOutcome outcome);
 
@@ -103,6 +107,7 @@ struct Divergence {
   std::string name_a, name_b;
   CompareResult compare;
   State state_a, state_b;  // canonical, after the operation
+  std::string log;         // what the implementation said when it failed (FailureLog); mostly empty
 };
 
 // What one operation did, on the first leader.
@@ -135,6 +140,9 @@ struct LockstepCounters {
   uint64_t ops_with_effect = 0;
   uint64_t ops_unsupported = 0;
   uint64_t full_compares = 0;
+  // Comparisons that found equal states with folios numbered in another order, of implementations
+  // that may do so (ImplInfo::own_folio_numbers).
+  uint64_t renumbered = 0;
   // [opcode][errno], on the first leader; 0 is success.
   std::array<std::array<uint64_t, kErrnos>, kOpcodes> outcomes{};
   RelationUses relation_uses;
@@ -167,12 +175,16 @@ class Lockstep {
 
  private:
   struct Side;
-  void Start(const Program& program);
+  // Refuses a program that an implementation cannot run.
+  bool Accepts(const Program& program, RunResult* out);
+  void Start(const Program& program, uint32_t ops);
   void RunOp(const Program& program, uint32_t i, RunProgress* progress);
   void Account(const Op& op, RunResult* out);
   bool OpLooksEqual() const;
   // Each returns true if the run may go on; else `out` says what is wrong.
   bool CompareAll(const Program& program, uint32_t i, RunResult* out);
+  bool CheckFailures(const Program& program, uint32_t i, RunResult* out);
+  bool Confirm(const Program& program, uint32_t i, RunResult* out);
   bool CheckInvariants(const Program& program, uint32_t i, RunResult* out);
   bool CheckExpectations(const Program& program, uint32_t i, size_t* next, RunResult* out);
 
@@ -184,6 +196,8 @@ class Lockstep {
   void FillPartition(const std::vector<bool>& dissents, Divergence* out);
   bool SameAnswer(size_t side_a, size_t side_b);
   bool Fault(uint32_t i, std::string message, RunResult* out);
+  bool Broken(const Program& program, uint32_t i, Side& side, Implementation& impl,
+              const std::string& what, const std::string& text, RunResult* out);
 
   std::vector<std::unique_ptr<Side>> sides_;
   std::array<uint32_t, kArgKinds + 1> next_handle_{};

@@ -32,9 +32,16 @@ struct OpResult {
   uint32_t value = 0;
   // Hash of the contents that a read saw; 0 otherwise.
   uint64_t data = 0;
+  // `value` is not to be had: a kernel does not always say how much it did.
+  bool value_unknown = false;
   // The implementation cannot do this operation: it is left out of the comparison from here on.
   bool unsupported = false;
 
+  // Whether two answers say the same, as far as both know.
+  bool Agrees(const OpResult& o) const {
+    return err == o.err && data == o.data && unsupported == o.unsupported &&
+           (value == o.value || value_unknown || o.value_unknown);
+  }
   bool operator==(const OpResult&) const = default;
 };
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "kernel/builds.h"
+#include "kernel/linux.h"
 #include "model/model.h"
 #include "program/nearest_word.h"
 #include "program/words.h"
@@ -13,14 +15,41 @@ const std::vector<KnownImplementation>& KnownImplementations() {
   static const auto* known = new std::vector<KnownImplementation>{
       {"reference", "the oracle: the simplest thing that can be right"},
       {"model", "the optimised implementation; model:-switch turns an optimisation off"},
+      {"linux",
+       "the mm/ of a Linux kernel, run as a process; linux:7.2 or linux:PATH names another"},
   };
   return *known;
 }
+
+namespace {
+
+absl::StatusOr<std::unique_ptr<Implementation>> MakeLinux(std::string_view spec,
+                                                          std::string_view which) {
+  if (spec.ends_with(':')) {
+    return Invalid("'", spec,
+                   "' names no kernel after the colon: write 'linux:7.2' or 'linux:PATH'");
+  }
+  absl::StatusOr<KernelBuild> build = FindKernelToRun(which);
+  if (!build.ok()) {
+    return absl::Status(build.status().code(),
+                        Concat("'", spec, "': ", std::string(build.status().message())));
+  }
+  LinuxOptions options;
+  options.name = std::string(spec);
+  options.worker.executable = build->executable;
+  // A hang is tried a second time in a fresh process, and both must end before whoever watches over
+  // this process takes it for hung itself.
+  options.worker.program_ms = 2000;
+  return LinuxImplementation::Make(options);
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Implementation>> MakeImplementation(std::string_view spec) {
   const size_t colon = spec.find(':');
   const std::string_view name = spec.substr(0, colon);
   const std::string_view options = colon == std::string_view::npos ? "" : spec.substr(colon + 1);
+  if (name == "linux") return MakeLinux(spec, options);
   if (colon != std::string_view::npos && options.empty()) {
     return Invalid("'", spec, "' names no switch after the colon: write '", name, ":-switch'");
   }

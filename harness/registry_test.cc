@@ -1,5 +1,6 @@
 #include "harness/registry.h"
 
+#include <cstdlib>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,11 +32,29 @@ TEST(SplitSpecs, RefusesWhatMeansNothing) {
 
 TEST(MakeImplementation, MakesEveryKnownOne) {
   for (const KnownImplementation& known : KnownImplementations()) {
+    EXPECT_FALSE(known.doc.empty());
+    if (known.name == "linux") continue;  // needs a kernel
     auto impl = MakeImplementation(known.name);
     ASSERT_TRUE(impl.ok()) << impl.status();
     EXPECT_EQ((*impl)->info().name, known.name);
-    EXPECT_FALSE(known.doc.empty());
   }
+}
+
+TEST(MakeImplementation, FindsKernels) {
+  const std::string cache = testing::TempDir() + "no-kernels";
+  setenv("MMDIFF_KERNELS", cache.c_str(), 1);
+  absl::Status s = MakeImplementation("linux").status();
+  EXPECT_TRUE(absl::IsNotFound(s)) << s;
+  EXPECT_THAT(s.message(), HasSubstr("'linux': "));
+  EXPECT_THAT(s.message(), HasSubstr("./mmdiff kernel build"));
+  EXPECT_THAT(MakeImplementation("linux:").status().message(), HasSubstr("write 'linux:7.2'"));
+  // Any executable may be a kernel until it is started.
+  auto impl = MakeImplementation("linux:/bin/true");
+  ASSERT_TRUE(impl.ok()) << impl.status();
+  EXPECT_EQ((*impl)->info().name, "linux:/bin/true");
+  EXPECT_EQ((*impl)->info().table, 512u);
+  EXPECT_FALSE((*impl)->info().is_reference);
+  unsetenv("MMDIFF_KERNELS");
 }
 
 TEST(MakeImplementation, NamesWhatWasProbablyMeant) {
@@ -86,7 +105,8 @@ TEST(MakeAll, SwitchesOffAgreeWithTheReferenceAndTakeEveryChoice) {
     const auto now = lockstep.ChoiceUses();
     for (size_t kind = 0; kind < kChoiceKinds; ++kind) uses[kind] += now[kind];
   }
-  for (size_t kind = 0; kind < kChoiceKinds; ++kind) {
+  // The others are taken by kernels alone.
+  for (size_t kind = 0; kind < static_cast<size_t>(ChoiceKind::kLruDrain); ++kind) {
     EXPECT_GT(uses[kind], 0u) << ChoiceName(static_cast<ChoiceKind>(kind)) << " is never taken";
   }
 }

@@ -59,7 +59,8 @@ struct mmdiff_wire_result {
 	uint32_t choices_n;
 	uint32_t state_at;	/* offset in states[] of its mmdiff_wire_state, or MMDIFF_WIRE_IDLE */
 	uint8_t unsupported;	/* the operation has no counterpart here; the run ends before it */
-	uint8_t pad[3];
+	uint8_t value_unknown;	/* the kernel does not say how much it did: `value` says nothing */
+	uint8_t pad[2];
 };
 
 /*

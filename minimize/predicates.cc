@@ -8,12 +8,13 @@ namespace mmdiff {
 Predicate DivergencePredicate(Lockstep* lockstep, Signature signature, const RunOptions& options) {
   // Shared by the copies that std::function makes; its vectors are reused by all runs.
   auto result = std::make_shared<RunResult>();
-  return
-      [lockstep, signature = std::move(signature), options, result](const Program& p) -> Verdict {
-        if (lockstep->Run(p, options, result.get()) == RunOutcome::ok) return false;
-        if (!(SignatureOf(*result) == signature)) return false;
-        return {true, result->op_index};
-      };
+  RunOptions run = options;
+  run.confirm = false;  // what comes of it is confirmed when it is explained
+  return [lockstep, signature = std::move(signature), run, result](const Program& p) -> Verdict {
+    if (lockstep->Run(p, run, result.get()) == RunOutcome::ok) return false;
+    if (!(SignatureOf(*result) == signature)) return false;
+    return {true, result->op_index};
+  };
 }
 
 Predicate ChildPredicate(const std::string& specs, const ContestantsFactory& make,

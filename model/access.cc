@@ -75,7 +75,7 @@ int Model::ZapRange(Task& t, Mm& mm, uint32_t start, uint32_t end, MmuGather& tl
                     uint32_t* value) {
   return madvise_walk_vmas(mm, start, end, [&](Vma& vma, uint32_t from, uint32_t to) -> int {
     if (vma.has(kVmLocked)) return kEINVAL;
-    flush_tlb_batched_pending(t, mm);
+    flush_tlb_batched_pending(t, mm, from, to);
     *value += zap_vma_range(t, tlb, vma, from, to);
     return 0;
   });
@@ -88,6 +88,7 @@ OpResult Model::dontneed(const args::dontneed& a, OpContext& ctx) {
   sync::SharedGuard guard(mm->mmap_lock);
   if (!mm->alive) return OpResult{.err = kESRCH};
   OpResult r;
+  if (a.npages == 0) return r;
   MmuGather& tlb = *k_.gathers.Alloc();
   tlb_gather_mmu(t, tlb, *mm, false);
   r.err = ZapRange(t, *mm, a.vpn, a.vpn + a.npages, tlb, &r.value);

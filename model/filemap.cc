@@ -37,7 +37,7 @@ Folio* filemap_get_or_create(Task& t, FileObject& file, uint32_t index) {
     folio = file.i_pages[index];
     // A folio without references is being split.
     if (folio != nullptr) return folio_try_get(t, *folio) ? folio : nullptr;
-    folio = folio_alloc(t, OrderAt(t.k, file, index), t.node, ZoneKind::kMovable);
+    folio = folio_alloc(t, OrderAt(t.k, file, index), t.node, t.fault_zone);
     const uint32_t n = folio->nr_pages();
     folio->file = &file;
     folio->index = index & ~(n - 1);
@@ -106,7 +106,7 @@ void shmem_drop_unused(Task& t) {
       t.k.unused_shmem.erase(t.k.unused_shmem.begin());
       t.k.nr_unused_shmem.set(static_cast<uint32_t>(t.k.unused_shmem.size()));
     }
-    bool waits = false;
+    bool waits = false, dropped = false;
     for (uint32_t i = 0; i < file->npages; ++i) {
       Folio* folio = nullptr;
       {
@@ -118,11 +118,13 @@ void shmem_drop_unused(Task& t) {
       if (folio == nullptr || !folio_trylock(t, *folio)) {
         waits = true;
       } else {
+        dropped = true;
         if (folio->file == file) DropCache(t, *folio);
         folio_unlock(t, *folio);
       }
       if (folio != nullptr) folio_put(t, *folio);
     }
+    if (dropped) lru_add_drain(t);  // folio_batch_release
     if (waits) shmem_file_unused(t, *file);
   }
 }

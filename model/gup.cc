@@ -57,7 +57,11 @@ enum class Follow : uint8_t { kDone, kFault, kUnshare };
 // Whether an entry serves the flags as it stands.
 Follow Serves(const Kernel& k, const Vma& vma, Pte pte, uint32_t flags) {
   const bool write = (flags & kGupWrite) != 0;
-  if (pte.zero()) return write ? Follow::kFault : Follow::kDone;
+  if (pte.zero()) {
+    if (write) return Follow::kFault;
+    // A long-term pin is to see what is written later.
+    return (flags & kGupLongterm) != 0 ? Follow::kUnshare : Follow::kDone;
+  }
   if (!pte.present() || pte.protnone() || (write && !pte.write())) return Follow::kFault;
   const Page& page = *pfn_to_page(k, pte.pfn());
   return gup_must_unshare(vma, *page.folio, page, flags) ? Follow::kUnshare : Follow::kDone;
@@ -102,8 +106,8 @@ bool gup_fast_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, Page** 
     const Pte pte = table->at(vpn - table->base);
     t.k.cost.ptes_visited.add(1);
     if (Serves(t.k, vma, pte, flags) != Follow::kDone) return false;
-    *page = pte.zero() ? nullptr : pfn_to_page(t.k, pte.pfn());
-    if (*page == nullptr) return true;
+    if (pte.zero()) return false;  // a special entry
+    *page = pfn_to_page(t.k, pte.pfn());
     if (MustMove(*(*page)->folio, flags)) return false;
     GrabPage(t, *(*page)->folio, flags);
     folio_set(t, *(*page)->folio, kFolioReferenced);
@@ -111,10 +115,6 @@ bool gup_fast_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, Page** 
   }
   const Pte pte = table->at(vpn - table->base);
   t.k.cost.ptes_visited.add(1);
-  if (pte.zero()) {
-    *page = nullptr;
-    return (flags & kGupWrite) == 0;
-  }
   if (!pte.present() || pte.protnone() || ((flags & kGupWrite) != 0 && !pte.write())) return false;
   // Without the lock the page may go and come back as another: take it, then look whether it is
   // still the one.
@@ -250,7 +250,7 @@ int check_and_migrate(Task& t, PinnedPages* held, size_t first, bool* again) {
   if (collect_movable(t, *held, first, &isolated) == 0) return 0;
   ReleaseFrom(t, held, first);
   if (isolated.empty()) return kEAGAIN;  // somebody else has isolated them
-  migrate_pages(t, isolated, kOwnNode, ZoneKind::kNormal);
+  migrate_pages(t, isolated, {kOwnNode, ZoneKind::kNormal});
   *again = isolated.empty();
   for (Folio* folio : isolated) folio_putback_lru(t, *folio);
   return *again ? kEAGAIN : kENOMEM;
@@ -272,7 +272,8 @@ int gup_longterm(Task& t, Mm& mm, uint32_t vpn, uint32_t npages, PinnedPages* ou
 int populate_vma_page_range(Task& t, Vma& vma, uint32_t start, uint32_t end) {
   if (vma.has(kVmLockOnFault)) return 0;
   const uint32_t flags = kGupGet | (vma.has(kVmWrite) && vma.is_cow() ? uint32_t{kGupWrite} : 0u);
-  int err = vma.has(kVmRead) ? 0 : kEFAULT;
+  if (!vma.has(kVmRead)) return kEFAULT;
+  int err = 0;
   for (uint32_t vpn = start; vpn < end && err == 0; ++vpn) {
     Page* page = nullptr;
     err = get_page(t, vma, vpn, flags, false, &page);
@@ -323,6 +324,8 @@ OpResult Model::pin(const args::pin& a, OpContext& ctx) {
   held->pages.clear();
   if ((a.flags & kGupFast) != 0) gup_fast_range(t, *mm, a.vpn, a.npages, held);
   const uint32_t taken = static_cast<uint32_t>(held->pages.size());
+  // What a long-term pin faults in need not be moved afterwards.
+  if (longterm) t.fault_zone = ZoneKind::kNormal;
   const int err = longterm ? gup_longterm(t, *mm, a.vpn + taken, a.npages - taken, held)
                            : get_user_pages(t, *mm, a.vpn + taken, a.npages - taken, held);
   if (held->pages.empty()) {

@@ -80,6 +80,7 @@ void split_unmapped_folio(Task& t, Folio& folio, Pieces* pieces) {
     folio_set(t, *piece, flags);
     piece->anon_vma = folio.anon_vma;
     piece->index = folio.index + i;
+    set_anon_exclusive(t, *piece->page, false);  // of a page that is not mapped
   }
   SplitCaches(t, folio, *pieces);
   for (Folio* piece : *pieces) {
@@ -96,9 +97,9 @@ void split_unmapped_folio(Task& t, Folio& folio, Pieces* pieces) {
 // Unmaps all of the folio. Nothing can refuse: a pinned folio has references that nothing explains.
 void unmap_folio(Task& t, Folio& folio) {
   if (folio.anon()) {
-    try_to_migrate(t, folio, kTtuSplit);
+    try_to_migrate(t, folio, kTtuSplit | kTtuBatchFlush);
   } else {
-    try_to_unmap(t, folio, kTtuIgnoreMlock | kTtuSplit);
+    try_to_unmap(t, folio, kTtuIgnoreMlock | kTtuSplit | kTtuBatchFlush);
   }
   try_to_unmap_flush(t);
 }

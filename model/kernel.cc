@@ -46,6 +46,8 @@ Mm* Kernel::mm_alloc(Task& t, uint32_t id) {
   mm->locked_vm = mm->total_vm = 0;
   mm->has_pinned.set(0);
   mm->tlb_flush_pending.set(0);
+  mm->tlb_flush_batched.set(0);
+  mm->gathers.set(0);
   mm->open_zaps.set(0);
   mm->cpus.set(0);
   touch_mm(t, *mm);

@@ -18,6 +18,7 @@ struct Madvise {
   uint32_t flush_start = UINT32_MAX;
   uint32_t flush_end = 0;
   uint32_t value = 0;
+  bool gathered = false;  // an mmu_gather has been opened
   std::vector<Folio*>* pageout =
       nullptr;  // isolated folios of the current table; nullptr: cold or free
 
@@ -26,7 +27,12 @@ struct Madvise {
     flush_end = std::max(flush_end, vpn + nr);
   }
   void Finish() {
-    if (flush_start < flush_end) flush_tlb_range(t, mm, flush_start, flush_end);
+    if (!gathered) return;
+    if (mm.gathers.get() != 0) {  // mm_tlb_flush_nested
+      flush_tlb_mm(t, mm);
+    } else if (flush_start < flush_end) {
+      flush_tlb_range(t, mm, flush_start, flush_end);
+    }
   }
 };
 
@@ -53,8 +59,9 @@ bool split_partial(Task& t, Spot& spot) {
   Folio& folio = *spot.folio;
   folio_get(t, folio);
   spot.table.lock.unlock();
-  const bool split = !maybe_mapped_shared(t, folio, spot.vpn) && !folio.locked() &&
-                     split_folio(t, folio, nullptr) == 0;
+  const bool tried = !maybe_mapped_shared(t, folio, spot.vpn) && !folio.locked();
+  const bool split = tried && split_folio(t, folio, nullptr) == 0;
+  if (tried) flush_tlb_batched_pending(t, *spot.table.mm, spot.vpn, spot.vpn + 1);
   folio_put(t, folio);
   spot.table.lock.lock();
   return split;
@@ -183,7 +190,7 @@ void AdviseVma(Madvise& m, Advice advice, uint32_t start, uint32_t end) {
   const uint32_t size = t.k.world.table;
   t.k.cost.vmas_walked.add(1);
   lru_add_drain(t);  // only what is on the LRU can be moved on it
-  flush_tlb_batched_pending(t, m.mm);
+  flush_tlb_batched_pending(t, m.mm, start, end);
   for (uint32_t vpn = start; vpn < end;) {
     const uint32_t stop = std::min(end, (vpn / size + 1) * size);
     if (PageTable* table = pmd_lookup(m.mm, vpn); table != nullptr) {
@@ -213,15 +220,16 @@ OpResult DoMadvise(Kernel& k, OpContext& ctx, uint32_t mm_handle, uint32_t vpn, 
   Madvise m{t, *mm};
   if (advice == Advice::kPageout) m.pageout = &pageout;
   sync::SharedGuard guard(mm->mmap_lock);
+  m.gathered = advice == Advice::kFree;  // one gather for all VMAs; for the others, one for each
   r.err = madvise_walk_vmas(
       *mm, vpn, madvise_end(k.world, vpn, npages), [&](Vma& vma, uint32_t from, uint32_t to) {
         if (vma.has(kVmLocked) || (advice == Advice::kFree && !vma.is_anonymous()))
           return int32_t{kEINVAL};
+        m.gathered = true;
         AdviseVma(m, advice, from, to);
         return int32_t{0};
       });
   m.Finish();
-  if (advice == Advice::kPageout) try_to_unmap_flush(t);
   r.value = m.value;
   return r;
 }

@@ -51,7 +51,7 @@ uint32_t ChooseAnonOrder(Task& t, const Vma& vma, const PageTable& table, uint32
 int do_anonymous_page(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags) {
   if (flags != kFaultWrite) return do_anonymous_page_read(t, table, vpn);
   anon_vma_prepare(t, vma);
-  Folio* folio = folio_alloc(t, ChooseAnonOrder(t, vma, table, vpn), t.node, ZoneKind::kMovable);
+  Folio* folio = folio_alloc(t, ChooseAnonOrder(t, vma, table, vpn), t.node, t.fault_zone);
   const uint32_t n = folio->nr_pages();
   const uint32_t first = vpn & ~(n - 1);
   sync::Guard guard(table.lock);
@@ -125,7 +125,7 @@ bool do_fault_around(Task& t, Vma& vma, PageTable& table, uint32_t vpn) {
 // A private copy of a page-cache page that is not mapped yet.
 int do_cow_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& cached,
                  uint32_t offset) {
-  Folio* folio = folio_alloc(t, 0, t.node, ZoneKind::kMovable);
+  Folio* folio = folio_alloc(t, 0, t.node, t.fault_zone);
   set_content(t, *folio->page, cached.page[offset].content.get());
   t.k.cost.pages_copied.add(1);
   sync::Guard guard(table.lock);
@@ -142,10 +142,10 @@ int do_cow_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& cache
 
 int do_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags) {
   const uint32_t index = vma.pgoff_of(vpn);
-  if (index >= vma.file->npages) return kEFAULT;
   const bool write = flags == kFaultWrite;
   const bool cow = write && vma.is_cow();
   if (cow) anon_vma_prepare(t, vma);
+  if (index >= vma.file->npages) return kEFAULT;
   if (!write && do_fault_around(t, vma, table, vpn)) return 0;
   Folio* found = filemap_get_or_create(t, *vma.file, index);
   if (found == nullptr) return 0;
@@ -209,8 +209,7 @@ void MapSwappedIn(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Pte pte, Fo
   if (folio.anon()) {
     folio_add_anon_rmap_ptes(t, folio, folio.page + offset, n, vma, first, exclusive);
   } else {
-    folio_add_new_anon_rmap(t, folio, vma, first, exclusive);
-    mlock_vma_folio(t, folio, vma, n);
+    folio_add_new_anon_rmap(t, folio, vma, first, exclusive);  // and no mlock, as in the kernel
   }
   const auto pages = static_cast<int32_t>(n);
   add_mm_counter(t, *vma.mm, MmCounter::kAnon, pages);
@@ -266,10 +265,10 @@ int handle_mm_fault(Task& t, Vma& vma, uint32_t vpn, uint32_t flags) {
       break;
   }
   if (flags != kFaultRead && !pte.write()) return do_wp_page(t, vma, table, vpn, flags);
+  if (flags != kFaultWrite) return 0;  // x86's ptep_set_access_flags sets bits for writes only
   sync::Guard guard(table.lock);
   const Pte now = table.at(vpn - table.base);
-  if (now == pte)
-    set_pte(t, table, vpn, now.With(flags == kFaultWrite ? kPteYoung | kPteDirty : kPteYoung));
+  if (now == pte) set_pte(t, table, vpn, now.With(kPteYoung | kPteDirty));
   return 0;
 }
 

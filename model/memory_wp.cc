@@ -49,7 +49,7 @@ bool wp_can_reuse_anon_folio(Task& t, Folio& folio, Vma& vma, uint32_t vpn) {
 // Puts a private copy in the place of what is mapped at vpn; the table is locked.
 void wp_page_copy(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Pte old, uint32_t flags) {
   Mm& mm = *vma.mm;
-  Folio* copy = folio_alloc(t, 0, t.node, ZoneKind::kMovable);
+  Folio* copy = folio_alloc(t, 0, t.node, t.fault_zone);
   Page* old_page = old.present() ? pfn_to_page(t.k, old.pfn()) : nullptr;
   Folio* old_folio = old_page != nullptr ? old_page->folio : nullptr;
   if (old_page != nullptr) {
@@ -87,15 +87,14 @@ int do_wp_page(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags
   {
     // The copy of a zero or page-cache page is the first anonymous page of the VMA, perhaps.
     const Pte pte = table.at(vpn - table.base);
-    const bool copies_other = pte.zero() ? write : pte.present();
-    if (vma.is_cow() && copies_other) anon_vma_prepare(t, vma);
+    if (vma.is_cow() && (pte.zero() || pte.present())) anon_vma_prepare(t, vma);
   }
   sync::Guard guard(table.lock);
   const Pte pte = table.at(vpn - table.base);
   if ((!pte.present() && !pte.zero()) || pte.write()) return 0;  // changed meanwhile: look again
   if (!vma.is_cow()) return wp_shared(t, table, vpn, pte, flags);
   if (pte.zero()) {
-    if (write) wp_page_copy(t, vma, table, vpn, pte, flags);
+    wp_page_copy(t, vma, table, vpn, pte, flags);
     return 0;
   }
   Page& page = *pfn_to_page(t.k, pte.pfn());

@@ -18,8 +18,6 @@ MMDIFF_MODEL_BEGIN
 
 namespace {
 
-inline constexpr uint32_t kMaxPasses = 10;
-
 struct RemoveArg {
   Task& t;
   Folio& src;
@@ -122,14 +120,14 @@ uint32_t remove_migration_ptes(Task& t, Folio& src, Folio& dst, AnonVma* anon_vm
   return a.entries;
 }
 
-int migrate_folio_unmap(Task& t, Folio& src, uint32_t node, ZoneKind zone, Migration* m,
-                        uint32_t* entries) {
+int migrate_folio_unmap(Task& t, Folio& src, uint32_t node, ZoneKind zone, uint32_t ttu_flags,
+                        Migration* m, uint32_t* entries) {
   *entries = 0;
   if (!folio_trylock(t, src)) return kEAGAIN;
   Folio* dst = folio_alloc(t, src.order, node, zone);
   folio_trylock(t, *dst);
   *m = Migration{&src, dst, src.test(kFolioMlocked), folio_get_anon_vma(t, src)};
-  *entries = try_to_migrate(t, src, 0);
+  *entries = try_to_migrate(t, src, ttu_flags);
   if (!src.mapped()) return 0;
   uint32_t restored = 0;
   migrate_folio_abort(t, *m, &restored);
@@ -142,10 +140,7 @@ int migrate_folio_move(Task& t, const Migration& m, uint32_t* entries) {
   // The isolation and the caches hold it; whoever else does could see it change under him. At 0
   // nobody new can take it (folio_ref_freeze).
   const auto refs = static_cast<int32_t>(1 + folio_expected_ref_count(src));
-  if (src.mapped() || !src.refcount.compare_exchange(refs, 0)) {
-    migrate_folio_abort(t, m, entries);
-    return kEAGAIN;
-  }
+  if (src.mapped() || !src.refcount.compare_exchange(refs, 0)) return kEAGAIN;
   move_to_new_folio(t, src, dst);
   src.refcount.set(1);  // the isolation's: those of the caches are dst's now
   touch_folio(t, src);
@@ -175,40 +170,83 @@ bool NeedsSplit(const Folio& folio) {
   return folio.test(kFolioDeferredSplit) && folio.test(kFolioPartiallyMapped) && !folio.locked();
 }
 
-bool MigrateOne(Task& t, Folio& src, uint32_t node, ZoneKind zone) {
-  if (src.ref_count() == 1) {  // freed by its owners meanwhile: nothing to move
-    free_isolated_folio(t, src);
-    return true;
-  }
-  Migration m;
-  uint32_t entries = 0;
-  const uint32_t target = node == kOwnNode ? src.node : node;
-  return migrate_folio_unmap(t, src, target, zone, &m, &entries) == 0 &&
-         migrate_folio_move(t, m, &entries) == 0;
-}
-
-}  // namespace
-
-uint32_t migrate_pages(Task& t, std::vector<Folio*>& folios, uint32_t node, ZoneKind zone) {
+// Makes entries of all mappings of `folios`, flushes once, then moves them. What is moved leaves
+// `folios`. What is mapped in part is split, if `split_off` is given, and its pieces go there.
+uint32_t migrate_pages_batch(Task& t, std::vector<Folio*>& folios, const MigrateTarget& to,
+                             uint32_t ttu_flags, uint32_t passes, std::vector<Folio*>* split_off) {
   thread_local std::vector<Folio*> pieces;
-  for (size_t i = 0; i < folios.size(); ++i) {
-    if (NeedsSplit(*folios[i]) && split_folio(t, *folios[i], &pieces) == 0) {
-      folios.insert(folios.begin() + static_cast<ptrdiff_t>(i) + 1, pieces.begin() + 1,
-                    pieces.end());
-    }
-  }
+  thread_local std::vector<Migration> moving;
+  moving.clear();
   uint32_t moved = 0;
-  for (uint32_t pass = 0; pass < kMaxPasses && !folios.empty(); ++pass) {
+  for (uint32_t pass = 0; pass < passes && !folios.empty(); ++pass) {
     size_t left = 0;
     for (Folio* src : folios) {
-      if (MigrateOne(t, *src, node, zone)) {
+      if (split_off != nullptr && NeedsSplit(*src) && split_folio(t, *src, &pieces) == 0) {
+        split_off->insert(split_off->end(), pieces.begin(), pieces.end());
+        continue;
+      }
+      if (src->ref_count() == 1) {  // freed by its owners meanwhile: nothing to move
+        free_isolated_folio(t, *src);
         ++moved;
+        continue;
+      }
+      Migration m;
+      uint32_t entries = 0;
+      const uint32_t node = to.node == kOwnNode ? src->node : to.node;
+      if (migrate_folio_unmap(t, *src, node, to.zone, ttu_flags, &m, &entries) == 0) {
+        moving.push_back(m);
       } else {
         folios[left++] = src;
       }
     }
     folios.resize(left);
   }
+  try_to_unmap_flush(t);
+  uint32_t entries = 0;
+  for (uint32_t pass = 0; pass < passes && !moving.empty(); ++pass) {
+    size_t left = 0;
+    for (const Migration& m : moving) {
+      if (migrate_folio_move(t, m, &entries) == 0) {
+        ++moved;
+      } else {
+        moving[left++] = m;
+      }
+    }
+    moving.resize(left);
+  }
+  for (const Migration& m : moving) {
+    migrate_folio_abort(t, m, &entries);
+    folios.push_back(m.src);
+  }
+  return moved;
+}
+
+}  // namespace
+
+// Up to a page table's worth of pages is tried together; what of it fails is tried again one by
+// one; the pieces of what was split have one try.
+uint32_t migrate_pages(Task& t, std::vector<Folio*>& folios, const MigrateTarget& to) {
+  constexpr uint32_t kAsyncPasses = 3, kSyncPasses = 7;
+  thread_local std::vector<Folio*> batch, one, split_off, stayed;
+  stayed.clear();
+  uint32_t moved = 0;
+  for (size_t next = 0; next < folios.size();) {
+    batch.clear();
+    split_off.clear();
+    for (uint32_t pages = 0; next < folios.size() && pages < t.k.world.table; ++next) {
+      pages += folios[next]->nr_pages();
+      batch.push_back(folios[next]);
+    }
+    moved += migrate_pages_batch(t, batch, to, kTtuBatchFlush, kAsyncPasses, &split_off);
+    for (Folio* again : batch) {
+      one.assign(1, again);
+      moved += migrate_pages_batch(t, one, to, 0, kSyncPasses, &split_off);
+      stayed.insert(stayed.end(), one.begin(), one.end());
+    }
+    moved += migrate_pages_batch(t, split_off, to, kTtuBatchFlush, 1, nullptr);
+    stayed.insert(stayed.end(), split_off.begin(), split_off.end());
+  }
+  folios.assign(stayed.begin(), stayed.end());
   return moved;
 }
 
@@ -288,7 +326,7 @@ OpResult Model::migrate_begin(const args::migrate_begin& a, OpContext& ctx) {
     return r;
   }
   Migration m;
-  r.err = migrate_folio_unmap(t, *folio, a.node, ZoneKind::kMovable, &m, &r.value);
+  r.err = migrate_folio_unmap(t, *folio, a.node, ZoneKind::kMovable, 0, &m, &r.value);
   if (r.err == 0) {
     *k_.migs.Bind(ctx.result_handle) = m;
     k_.migs.Release(ctx.result_handle);
@@ -307,7 +345,10 @@ OpResult Model::migrate_end(const args::migrate_end& a, OpContext& ctx) {
   }
   Task t(k_, ctx, k_.world.nodes);
   r.err = migrate_folio_move(t, *m, &r.value);
-  if (r.err != 0) folio_putback_lru(t, *m->src);
+  if (r.err != 0) {
+    migrate_folio_abort(t, *m, &r.value);
+    folio_putback_lru(t, *m->src);
+  }
   k_.migs.Spend(a.mig);
   return r;
 }
@@ -346,7 +387,7 @@ OpResult Model::migrate(const args::migrate& a, OpContext& ctx) {
   const uint32_t end = std::min(madvise_end(k_.world, a.vpn, a.npages), k_.world.arena());
   uint32_t failed = isolate_for_migration(t, *mm, a.vpn, end, &folios);
   const size_t found = folios.size() + failed;
-  r.value = migrate_pages(t, folios, a.node, ZoneKind::kMovable);
+  r.value = migrate_pages(t, folios, {a.node, ZoneKind::kMovable});
   failed += static_cast<uint32_t>(folios.size());
   for (Folio* folio : folios) folio_putback_lru(t, *folio);
   lru_cache_enable(t);

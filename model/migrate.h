@@ -18,16 +18,21 @@ struct Migration {
 
 // The folio is isolated and stays so, whatever comes of it, until migrate_folio_move moved it. 0
 // and *m filled, or EAGAIN with its mappings put back. *entries: migration entries made.
-int migrate_folio_unmap(Task& t, Folio& src, uint32_t node, ZoneKind zone, Migration* m,
-                        uint32_t* entries);
-// 0 and src is freed, or EAGAIN after its mappings were put back. *entries: migration entries
-// removed.
+int migrate_folio_unmap(Task& t, Folio& src, uint32_t node, ZoneKind zone, uint32_t ttu_flags,
+                        Migration* m, uint32_t* entries);
+// 0 and src is freed, or EAGAIN with nothing changed: somebody else holds it. *entries: migration
+// entries removed.
 int migrate_folio_move(Task& t, const Migration& m, uint32_t* entries);
 void migrate_folio_abort(Task& t, const Migration& m, uint32_t* entries);
-// Migrates isolated folios to `node` (or, kOwnNode, each to its own); partially mapped ones are
-// split first. What could not be moved stays in `folios`, isolated. The number of folios moved.
+// Where migrated folios go.
 inline constexpr uint32_t kOwnNode = UINT32_MAX;
-uint32_t migrate_pages(Task& t, std::vector<Folio*>& folios, uint32_t node, ZoneKind zone);
+struct MigrateTarget {
+  uint32_t node;  // kOwnNode: the folio's own
+  ZoneKind zone;
+};
+// Migrates isolated folios; partially mapped ones are split first. What could not be moved stays in
+// `folios`, isolated. The number of folios moved.
+uint32_t migrate_pages(Task& t, std::vector<Folio*>& folios, const MigrateTarget& to);
 // Replaces the migration entries for src by mappings of dst; their number.
 // `anon_vma` is what folio_get_anon_vma gave before they were made.
 uint32_t remove_migration_ptes(Task& t, Folio& src, Folio& dst, AnonVma* anon_vma,

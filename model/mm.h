@@ -29,6 +29,8 @@ struct Mm {
   uint32_t total_vm = 0;
   sync::Counter<uint32_t> has_pinned;
   sync::Counter<uint32_t> tlb_flush_pending;
+  sync::Counter<uint32_t> gathers;            // mmu_gathers that are open
+  sync::Counter<uint32_t> tlb_flush_batched;  // a flush was put off; outlives the flush itself
   sync::Counter<uint32_t>
       open_zaps;                 // zap_begin without zap_finish: holds off who would write-lock
   sync::Counter<uint32_t> cpus;  // mm_cpumask

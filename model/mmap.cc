@@ -16,6 +16,7 @@ uint32_t VmFlags(uint32_t map_flags) {
   if ((map_flags & kMapShared) != 0) flags |= kVmShared;
   if ((map_flags & kMapLocked) != 0) flags |= kVmLocked;
   if ((map_flags & kMapNoHuge) != 0) flags |= kVmNoHuge;
+  if ((flags & (kVmWrite | kVmShared)) == kVmWrite) flags |= kVmAccount;  // accountable_mapping
   return flags;
 }
 
@@ -50,7 +51,9 @@ int do_vmi_munmap(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t* pages
   while (last < mm.vmas.size() && mm.vmas[last]->end <= end) ++last;
   if (last < mm.vmas.size() && mm.vmas[last]->start < end) split_vma(t, *mm.vmas[last++], end);
 
-  flush_tlb_batched_pending(t, mm);
+  for (size_t i = first; i < last; ++i) {
+    flush_tlb_batched_pending(t, mm, mm.vmas[i]->start, mm.vmas[i]->end);
+  }
   MmuGather& tlb = *t.k.gathers.Alloc();
   tlb_gather_mmu(t, tlb, mm, false);
   for (size_t i = first; i < last; ++i) {
@@ -71,7 +74,7 @@ int do_vmi_munmap(Task& t, Mm& mm, uint32_t start, uint32_t end, uint32_t* pages
 }
 
 void exit_mmap(Task& t, Mm& mm) {
-  flush_tlb_batched_pending(t, mm);
+  for (const Vma* vma : mm.vmas) flush_tlb_batched_pending(t, mm, vma->start, vma->end);
   MmuGather& tlb = *t.k.gathers.Alloc();
   tlb_gather_mmu(t, tlb, mm, true);
   for (Vma* vma : mm.vmas) zap_vma_range(t, tlb, *vma, vma->start, vma->end);

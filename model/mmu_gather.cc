@@ -25,6 +25,7 @@ void FreePages(Task& t, MmuGather& tlb) {
 }  // namespace
 
 void tlb_gather_mmu(Task& t, MmuGather& tlb, Mm& mm, bool fullmm) {
+  mm.gathers.add(1);
   tlb.mm = &mm;
   tlb.fullmm = fullmm;
   tlb.delayed_rmap = false;
@@ -67,11 +68,13 @@ void tlb_flush_mmu(Task& t, MmuGather& tlb) {
 }
 
 void tlb_finish_mmu(Task& t, MmuGather& tlb) {
-  if (tlb.fullmm) {
+  // With another gather open (mm_tlb_flush_nested) its entries may be gone but not flushed.
+  if (tlb.fullmm || tlb.mm->gathers.get() > 1) {
     flush_tlb_mm(t, *tlb.mm);
     ResetRange(tlb);
   }
   tlb_flush_mmu(t, tlb);
+  tlb.mm->gathers.add(static_cast<uint32_t>(-1));
   tlb.mm = nullptr;
 }
 

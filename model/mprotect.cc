@@ -20,16 +20,17 @@ struct Change {
 
 // Sets the rights of `nr` entries that agree in write.
 void set_rights(Change& c, uint32_t vpn, uint32_t nr, bool writable) {
-  bool reduced = false;
+  bool flush = false;
   for (uint32_t i = 0; i < nr; ++i) {
     const Pte old = c.table->at(vpn + i - c.table->base);
     Pte pte = old.Without(kPteWrite | kPteProtNone);
     if (writable) pte = pte.With(kPteWrite);
     if (!c.accessible) pte = pte.With(kPteProtNone);
-    reduced |= (old.write() && !writable) || (!old.protnone() && !c.accessible);
+    // pte_needs_flush() of x86
+    flush |= !old.protnone() && (old.write() != writable || !c.accessible);
     set_pte(c.t, *c.table, vpn + i, pte);
   }
-  if (reduced) tlb_flush_range(c.tlb, vpn, vpn + nr);
+  if (flush) tlb_flush_range(c.tlb, vpn, vpn + nr);
 }
 
 // A run of anonymous pages in a writable private VMA: upgraded in runs that agree in AnonExclusive.
@@ -87,7 +88,7 @@ void change_pte_range(Change& c, uint32_t start, uint32_t end) {
 
 // Rewrites the entries of [start, end) of a VMA that has its new flags already.
 void change_protection(Task& t, MmuGather& tlb, Vma& vma, uint32_t start, uint32_t end) {
-  flush_tlb_batched_pending(t, *vma.mm);
+  flush_tlb_batched_pending(t, *vma.mm, start, end);
   t.k.cost.vmas_walked.add(1);
   Change c{t, tlb, vma};
   c.accessible = vma.has(kAccessFlags);
@@ -105,8 +106,13 @@ void change_protection(Task& t, MmuGather& tlb, Vma& vma, uint32_t start, uint32
 int mprotect_fixup(Task& t, MmuGather& tlb, Vma& vma, uint32_t start, uint32_t end,
                    uint32_t rights) {
   const uint32_t old_flags = vma.flags;
-  const uint32_t new_flags = (old_flags & ~kAccessFlags) | rights;
+  uint32_t new_flags = (old_flags & ~kAccessFlags) | rights;
   if (new_flags == old_flags) return 0;
+  if ((new_flags & kVmWrite) != 0) {
+    if ((new_flags & kVmShared) == 0) new_flags |= kVmAccount;
+  } else if (vma.file == nullptr && vma.anon_vma == nullptr) {
+    new_flags &= ~kVmAccount;
+  }
   Mm& mm = *vma.mm;
   Vma* changed = vma_modify_flags(t, vma, start, end, new_flags);
   if (changed == nullptr) return kENOMEM;

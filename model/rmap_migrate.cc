@@ -23,7 +23,13 @@ bool MigrateEntry(MigrateArg& a, PageVmaMappedWalk& walk) {
   const Pte pte = walk.pte;
   Page& page = *pfn_to_page(t.k, pte.pfn());
   set_pte(t, *walk.table, walk.vpn, Pte{});
-  if (!pte.protnone()) flush_tlb_page(t, *vma.mm, walk.vpn);
+  if (pte.protnone()) {
+    // no CPU can have it
+  } else if ((a.flags & kTtuBatchFlush) != 0 && should_defer_flush(t, *vma.mm)) {
+    set_tlb_ubc_flush_pending(t, *vma.mm);
+  } else {
+    flush_tlb_page(t, *vma.mm, walk.vpn);
+  }
   if (pte.dirty()) folio_set(t, folio, kFolioDirty);
   const bool exclusive = folio.anon() && page.anon_exclusive;
   MMDIFF_BUG_ON(folio.anon() && pte.write() && !exclusive,

@@ -121,7 +121,7 @@ Folio* swap_cache_get_folio(Task& t, uint32_t slot) {
 }
 
 Folio* swap_cache_read(Task& t, uint32_t slot) {
-  Folio* folio = folio_alloc(t, 0, t.node, ZoneKind::kMovable);
+  Folio* folio = folio_alloc(t, 0, t.node, t.fault_zone);
   bool added = false;
   {
     sync::Guard guard(t.k.swap_lock);

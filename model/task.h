@@ -13,6 +13,7 @@
 #include "model/cost.h"
 #include "model/sync.h"
 #include "program/program.h"
+#include "state/state.h"
 
 MMDIFF_MODEL_BEGIN
 
@@ -80,7 +81,8 @@ struct Task {
   Kernel& k;
   OpContext& ctx;
   uint32_t cpu;
-  uint32_t node;  // of the CPU
+  uint32_t node;                             // of the CPU
+  ZoneKind fault_zone = ZoneKind::kMovable;  // of pages that faults allocate (memalloc_pin_save)
 
   Task(Kernel& kernel, OpContext& context, uint32_t nodes)
       : k(kernel), ctx(context), cpu(context.cpu), node(context.cpu % nodes) {}

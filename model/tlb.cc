@@ -185,6 +185,7 @@ bool should_defer_flush(const Task& t, const Mm& mm) {
 void set_tlb_ubc_flush_pending(Task& t, Mm& mm) {
   // Under the lock of the flush: one that ran before the entries were cleared does not undo this.
   sync::Guard tlb_guard(mm.tlb_lock);
+  mm.tlb_flush_batched.set(1);
   if (mm.tlb_flush_pending.get() != 0) return;
   mm.tlb_flush_pending.set(1);
   sync::Guard guard(t.k.ubc_lock);
@@ -192,8 +193,15 @@ void set_tlb_ubc_flush_pending(Task& t, Mm& mm) {
   touch_mm(t, mm);
 }
 
-void flush_tlb_batched_pending(Task& t, Mm& mm) {
-  if (mm.tlb_flush_pending.get() != 0) flush_tlb_mm(t, mm);
+void flush_tlb_batched_pending(Task& t, Mm& mm, uint32_t start, uint32_t end) {
+  // Before the flush: what is put off while it goes on is not forgotten.
+  if (mm.tlb_flush_batched.get() == 0 || start >= end) return;
+  uint32_t index = start >> mm.table_shift;
+  const uint32_t last = (end - 1) >> mm.table_shift;
+  while (index <= last && mm.pgd[index].get() == nullptr) ++index;
+  if (index > last) return;
+  mm.tlb_flush_batched.set(0);
+  flush_tlb_mm(t, mm);
 }
 
 void try_to_unmap_flush(Task& t) {

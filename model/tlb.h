@@ -43,7 +43,7 @@ void flush_tlb_mm(Task& t, Mm& mm);
 bool should_defer_flush(const Task& t, const Mm& mm);
 void set_tlb_ubc_flush_pending(Task& t, Mm& mm);
 // Before an operation changes entries of mm: does what was put off for it.
-void flush_tlb_batched_pending(Task& t, Mm& mm);
+void flush_tlb_batched_pending(Task& t, Mm& mm, uint32_t start, uint32_t end);
 // flush_batched: does what was put off for every mm.
 void try_to_unmap_flush(Task& t);
 

@@ -75,7 +75,7 @@ TEST(Vma, ProtectOverAHoleChangesWhatLiesBefore) {
   EXPECT_EQ(r.value, 2u);
   ASSERT_EQ(Count(m), 3u);
   EXPECT_EQ(m.vmas(0)[1].flags, static_cast<uint32_t>(kVmRead));
-  EXPECT_EQ(m.vmas(0)[2].flags, kVmRead | kVmWrite);
+  EXPECT_EQ(m.vmas(0)[2].flags, kVmRead | kVmWrite | kVmAccount);
   EXPECT_EQ(m.Protect(0, 0x10, 4, kProtRead | kProtWrite).err, 0);
   EXPECT_EQ(Count(m), 2u) << "the parts merge again";
 }

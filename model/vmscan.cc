@@ -148,6 +148,11 @@ int remove_mapping(Task& t, Folio& folio) {
   if (folio_maybe_dma_pinned(folio)) return kEBUSY;
   // At 0 nobody new can take it (folio_ref_freeze).
   const auto refs = static_cast<int32_t>(1 + folio_expected_ref_count(folio));
+  // swap_writeout: where nobody has an entry, nothing is written and the slots are freed.
+  if (folio.swapcache() && folio.test(kFolioDirty) &&
+      folio.ref_count() == static_cast<uint32_t>(refs) && folio_free_swap(t, folio)) {
+    return kEBUSY;
+  }
   if (!folio.refcount.compare_exchange(refs, 0)) return kEBUSY;
   if (!DropFromCache(t, folio)) {
     folio.refcount.set(refs);
@@ -163,6 +168,7 @@ int remove_mapping(Task& t, Folio& folio) {
 uint32_t reclaim_folio_list(Task& t, std::vector<Folio*>& folios, bool ignore_references) {
   thread_local std::vector<Folio*> pieces;
   uint32_t freed = 0;
+  if (folios.empty()) return freed;
   size_t kept = 0;  // folios[0, kept) stay
   for (size_t i = 0; i < folios.size(); ++i) {
     Folio& folio = *folios[i];
@@ -181,7 +187,11 @@ uint32_t reclaim_folio_list(Task& t, std::vector<Folio*>& folios, bool ignore_re
       freed += nr;
       continue;
     }
-    if (fate == Fate::kActivate && !folio.test(kFolioMlocked)) folio_set(t, folio, kFolioActive);
+    if (fate == Fate::kActivate && folio.test(kFolioMlocked)) {
+      if (folio.swapcache()) folio_free_swap(t, folio);  // of no use to it
+    } else if (fate == Fate::kActivate) {
+      folio_set(t, folio, kFolioActive);
+    }
     folio_unlock(t, folio);
     folios[kept++] = &folio;
   }
@@ -322,6 +332,7 @@ OpResult Model::reclaim(const args::reclaim& a, OpContext& ctx) {
     if (get_mapped_folio(t, *mm, vpn, &folio) != 0) continue;
     // One that is on the list already has lost its LRU flag.
     if (!folio->test(kFolioUnevictable) && !folio->locked() && folio_isolate_lru(t, *folio)) {
+      folio_clear(t, *folio, kFolioActive);  // reclaim is of the inactive lists
       folios.push_back(folio);
     }
     folio_put(t, *folio);

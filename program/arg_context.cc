@@ -32,6 +32,20 @@ uint32_t NearBy(uint32_t value, Random* rnd) {
   }
 }
 
+// A table size to make lengths from.
+uint32_t TableForLengths(const World& world, Random* rnd) {
+  const uint32_t span = HotSpan(world);
+  return world.table == span || rnd->OneIn(64) ? world.table : span;
+}
+
+// A place in a table.
+uint32_t TableOffset(const World& world, Random* rnd) {
+  const uint32_t span = HotSpan(world);
+  if (world.table == span || rnd->OneIn(16)) return rnd->Below(world.table);
+  const uint32_t offset = rnd->Below(span);
+  return offset < span / 2 ? offset : offset + world.table - span;
+}
+
 uint32_t TableBoundary(const World& world, Random* rnd) {
   return rnd->Below(world.tables) * world.table;
 }
@@ -65,12 +79,13 @@ uint32_t GenerateVpn(const ArgContext& context, ArgFocus* focus, Random* rnd) {
         break;
     }
   } else if (rnd->OneIn(3)) {
-    vpn = rnd->Below(world.arena());
+    vpn = world.table == HotSpan(world) ? rnd->Below(world.arena())
+                                        : TableBoundary(world, rnd) + TableOffset(world, rnd);
   } else if (rnd->OneIn(2)) {
     vpn = NearBy(TableBoundary(world, rnd), rnd);
   } else {
     vpn = TableBoundary(world, rnd) +
-          (rnd->Below(world.table) & ~((1u << PickOrder(world, rnd)) - 1));
+          (TableOffset(world, rnd) & ~((1u << PickOrder(world, rnd)) - 1));
   }
   focus->vpn = vpn % world.arena();
   return focus->vpn;
@@ -82,6 +97,7 @@ uint32_t GenerateNpages(const ArgContext& context, const ArgFocus& focus, Random
   const uint32_t end = place.vpn + place.npages;
   const uint32_t room = world.arena() - focus.vpn;
   uint32_t n = 1;
+  const uint32_t table = TableForLengths(world, rnd);
   const uint32_t draw = rnd->Below(100);
   if (draw < 1) return 0;
   if (draw < 2) return std::min(room + 1, world.arena());  // one page past the arena
@@ -93,11 +109,11 @@ uint32_t GenerateNpages(const ArgContext& context, const ArgFocus& focus, Random
   } else if (draw < 80) {
     n = NearBy(1u << PickOrder(world, rnd), rnd);
   } else if (draw < 88) {
-    n = NearBy(world.table, rnd);
+    n = NearBy(table, rnd);
   } else if (draw < 94) {
-    n = world.table - focus.vpn % world.table;  // up to the end of the table
+    n = std::min(world.table - focus.vpn % world.table, table);  // up to the end of the table
   } else {
-    n = rnd->Between(1, 2 * world.table);
+    n = rnd->Between(1, 2 * table);
   }
   return std::clamp(n, 1u, room);
 }
@@ -125,19 +141,21 @@ uint32_t GenerateGupFlags(Random* rnd) {
 uint32_t GeneratePgoff(const ArgContext& context, const ArgFocus& focus, Random* rnd) {
   if (focus.file == kNoFile || rnd->OneIn(2)) return 0;
   const World& world = context.world();
+  const uint32_t table = TableForLengths(world, rnd);
   switch (rnd->Below(8)) {
     case 0:
-      return rnd->Below(2 * world.table);
+      return rnd->Below(2 * table);
     case 1:
-      return rnd->OneIn(8) ? kMaxArena - rnd->Below(3) : NearBy(world.table, rnd);
+      return rnd->OneIn(8) ? kMaxArena - rnd->Below(3) : NearBy(table, rnd);
     default:
       return NearBy(rnd->Below(4) << PickOrder(world, rnd), rnd);
   }
 }
 
 // A number near another one, by a distance that matters to tables and folios.
-uint32_t NudgeNumber(uint32_t value, const World& world, Random* rnd) {
-  const uint32_t steps[] = {1, 1, 1u << PickOrder(world, rnd), world.table, value / 2};
+uint32_t NudgeNumber(ArgKind kind, uint32_t value, const World& world, Random* rnd) {
+  const uint32_t table = kind == ArgKind::kVpn ? world.table : TableForLengths(world, rnd);
+  const uint32_t steps[] = {1, 1, 1u << PickOrder(world, rnd), table, value / 2};
   const uint32_t step = rnd->Pick(steps);
   return rnd->OneIn(2) && value >= step ? value - step : value + step;
 }
@@ -292,7 +310,7 @@ uint32_t MutateArg(ArgKind kind, uint32_t value, const ArgContext& context, Rand
     case ArgKind::kNpages:
     case ArgKind::kPgoff:
       value = rnd->OneIn(3) ? GenerateArg(kind, context, &focus, rnd)
-                            : NudgeNumber(value, context.world(), rnd);
+                            : NudgeNumber(kind, value, context.world(), rnd);
       break;
     case ArgKind::kMapFlags:
       value ^= 1u << rnd->Below(7);

@@ -1,5 +1,6 @@
 // The fragments themselves.
 #include "program/fragments.h"
+#include "program/world.h"
 
 namespace mmdiff {
 namespace {
@@ -25,8 +26,8 @@ void BoundaryStraddle(FragmentBuilder& b) {
     return;
   }
   const uint32_t boundary = b.rnd().Between(1, w.tables - 1) * w.table;
-  const uint32_t below = b.rnd().Between(1, w.table / 2);
-  const uint32_t above = b.rnd().Between(1, w.table / 2);
+  const uint32_t below = b.rnd().Between(1, HotSpan(w) / 2);
+  const uint32_t above = b.rnd().Between(1, HotSpan(w) / 2);
   const uint32_t vpn = boundary - below, n = below + above;
   b.Add(Opcode::map, {mm, vpn, n, kMapRead | kMapWrite | kMapFixed, kNoFile, 0});
   b.Add(Opcode::write, {mm, vpn, n});
@@ -256,7 +257,7 @@ void UnmapPhasesStale(FragmentBuilder& b) {
 
 void FileShared(FragmentBuilder& b) {
   const uint32_t mm = b.Mm();
-  const uint32_t n = b.rnd().Between(2, b.world().table);
+  const uint32_t n = b.rnd().Between(2, HotSpan(b.world()));
   const uint32_t file = b.Add(Opcode::file, {n, b.rnd().Below(8)});
   const uint32_t at = b.rnd().Below(b.world().tables) * b.world().table;
   const uint32_t shared = kMapRead | kMapWrite | kMapShared | kMapFixed;
@@ -274,7 +275,7 @@ void FileShared(FragmentBuilder& b) {
 void ReadThenWrite(FragmentBuilder& b) {
   // Zero pages first, so that the write fault finds some PTEs of the aligned block in use.
   const uint32_t mm = b.Mm();
-  const uint32_t n = b.rnd().Between(4, b.world().table);
+  const uint32_t n = b.rnd().Between(4, HotSpan(b.world()));
   const uint32_t at = b.rnd().Below(b.world().tables) * b.world().table;
   b.Add(Opcode::map, {mm, at, n, kMapRead | kMapWrite | kMapFixed, kNoFile, 0});
   const HotPlace part = b.Part({mm, at, n});

@@ -1,6 +1,7 @@
 #include "program/fragments.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "program/generate.h"
 #include "program/world.h"
@@ -95,7 +96,9 @@ uint32_t FragmentBuilder::Mm() {
 
 HotPlace FragmentBuilder::NewRange(uint32_t mm, uint32_t min) {
   const World& w = world();
-  uint32_t npages = std::max(min, 1u << rnd_->Below(MaxOrder(w) + 1));
+  // As many sizes as fit into the span: 1, 2, 4, ...
+  const uint32_t sizes = static_cast<uint32_t>(std::bit_width(HotSpan(w)));
+  uint32_t npages = std::max(min, 1u << rnd_->Below(sizes));
   if (rnd_->OneIn(3)) npages += rnd_->Between(1, 3);
   npages = std::min(npages, w.arena());
   // Starts and ends near a table boundary half the time, at a folio boundary mostly.

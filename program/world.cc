@@ -131,6 +131,8 @@ uint32_t MaxOrder(const World& world) {
   return static_cast<uint32_t>(std::bit_width(world.table)) - 1;
 }
 
+uint32_t HotSpan(const World& world) { return std::min(world.table, 32u); }
+
 absl::Status CheckWorld(const World& world) {
   for (const WorldField& field : kFields) {
     const uint32_t value = world.*field.member;

@@ -42,6 +42,11 @@ const WorldPreset* FindWorldPreset(std::string_view name);
 
 // log2(table): the highest order a folio of this world can have.
 uint32_t MaxOrder(const World& world);
+// How long ranges made up by generation mostly are at most, and how far their places mostly are
+// from a table's edge, twice. Nothing happens in the middle of a large table that would not happen
+// near its edges, and long ranges are slow. A power of two: the table's size, or 32 if that is
+// less.
+uint32_t HotSpan(const World& world);
 // Ok if every field is in range and the rules hold: table and faultaround are powers of two, the
 // arena is at most kMaxArena, orders has bit 0 and none above MaxOrder. Else InvalidArgument with
 // the remedy.

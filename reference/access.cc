@@ -34,7 +34,7 @@ bool Engine::AccessThroughTlb(Mm& mm, uint32_t vpn, bool write, OpContext& ctx, 
   e.offset = pte.present() ? pte.offset : 0;
   e.write = pte.has(kPteWrite);
   e.dirty = pte.has(kPteDirty);
-  ++mm.tlb_used[ctx.cpu];
+  SetBit(&mm.tlb_used[ctx.cpu], vpn, true);
   TlbFact(mm, ctx.cpu, vpn, e, true);
   *where = HeldPage{e.folio, e.offset};
   return true;

@@ -16,7 +16,9 @@ uint32_t Engine::WholeFolio(Mm& mm, uint32_t vpn, uint32_t limit, OpContext& ctx
   if (*whole) return n;
   if (MaybeMappedShared(f, vpn, ctx) || F(f).is(kFolioLocked)) return n;
   FolioId first_new = kNoFolio;
-  return Split(f, 0, ctx, &first_new) == 0 ? 0 : n;
+  const int err = Split(f, 0, ctx, &first_new);
+  FlushPending(mm, vpn, vpn + 1);  // the page table's lock is taken anew
+  return err == 0 ? 0 : n;
 }
 
 void Engine::ClearBits(Mm& mm, uint32_t vpn, uint32_t n, uint8_t bits, Gather* g) {
@@ -117,6 +119,8 @@ OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advic
   *g = Gather{.open = keep != nullptr, .mm = mm->slot, .pages = std::move(g->pages)};
   const uint32_t end = vpn + npages;
   bool hole = false;
+  // dontneed and free have one gather for all VMAs, cold and pageout one for each.
+  bool gathered = advice == Advice::kDontneed || advice == Advice::kFree;
   for (uint32_t at = vpn; at < end && r.err == 0;) {
     const size_t i = FirstVmaAtOrAfter(*mm, at);
     if (i == mm->vmas.size() || mm->vmas[i].start > at) {
@@ -132,8 +136,10 @@ OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advic
       r.err = EINVAL;
       break;
     }
+    gathered = true;
     if (advice != Advice::kDontneed) Drain(ctx.cpu);
-    FlushPending(*mm);
+    FlushPending(*mm, at, stop);
+    if (advice == Advice::kDontneed) DrainIfChosen(0, ctx);
     if (advice == Advice::kDontneed) r.value += ZapRange(*mm, vma, at, stop, g, ctx);
     while (advice != Advice::kDontneed && at < stop) {
       const uint32_t table_end = std::min(stop, (at | (world_.table - 1)) + 1);
@@ -145,11 +151,14 @@ OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advic
     at = stop;
   }
   if (r.err == 0 && hole) r.err = ENOMEM;
-  if (advice == Advice::kPageout) FlushBatched();
   if (keep != nullptr && r.err == 0) {
     ++mm->open_zaps;
   } else {
-    FlushGather(g);
+    if (ctx.choices->Peek(ChoiceKind::kNoGather) != nullptr) {
+      ctx.choices->Take();
+      gathered = false;
+    }
+    if (gathered) FinishGather(g, ctx);
     g->open = false;
   }
   return Done(r, ctx);
@@ -167,6 +176,7 @@ OpResult Engine::pageout(const args::pageout& a, OpContext& ctx) {
 
 OpResult Engine::AdviseFork(uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool dontfork,
                             OpContext& ctx) {
+  TakeNoMerges(ctx);
   Mm* mm = FindMm(mm_handle);
   if (mm == nullptr) return OpResult{.err = ESRCH};
   OpResult r;

@@ -1,4 +1,6 @@
 // Counting by looking: mapcounts from page tables, references from holders.
+#include <algorithm>
+
 #include "reference/engine.h"
 
 namespace mmdiff::reference {
@@ -21,7 +23,10 @@ uint32_t Engine::OtherHolders(FolioId f, uint32_t* pins) const {
   for (FolioId g : composite_) refs += g == f;
   for (FolioId g : kept_) refs += g == f;
   for (const Migration& m : migrations_) refs += m.open && (m.src == f || m.dst == f);
-  refs += current_.open && (current_.src == f || current_.dst == f);
+  for (const Migration& m : moving_) refs += m.open && (m.src == f || m.dst == f);
+  for (const auto* list : {&to_migrate_, &again_, &split_off_, &stayed_}) {
+    refs += static_cast<uint32_t>(std::count(list->begin(), list->end(), f));
+  }
   for (const HeldPage& p : gather_.pages) refs += p.folio == f;
   for (const Gather& g : zaps_) {
     if (!g.open) continue;
@@ -40,7 +45,7 @@ uint32_t Engine::OtherHolders(FolioId f, uint32_t* pins) const {
 
 uint32_t Engine::Mapcount(FolioId f) {
   uint32_t n = 0;
-  ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) { n += pte.maps(f); });
+  ForEachPteOf(f, [&](Mm&, Vma&, uint32_t, Pte& pte) { n += pte.present(); });
   return n;
 }
 
@@ -54,7 +59,9 @@ FolioCount Engine::CountFolio(FolioId f) {
 uint32_t Engine::MapcountIn(const Mm& mm, FolioId f) const {
   uint32_t n = 0;
   for (const Vma& vma : mm.vmas) {
-    mm.ForEachUsed(vma.start, vma.end, [&](uint32_t vpn) { n += mm.ptes[vpn].maps(f); });
+    const uint32_t start = std::max(vma.start, F(f).low), end = std::min(vma.end, F(f).high);
+    if (start >= end) continue;
+    mm.ForEachUsed(start, end, [&](uint32_t vpn) { n += mm.ptes[vpn].maps(f); });
   }
   return n;
 }
@@ -103,8 +110,9 @@ bool Engine::MaybeMappedShared(FolioId f, uint32_t vpn, OpContext& ctx) {
   const Choice* c = ctx.choices->Peek(ChoiceKind::kMaybeShared);
   if (c == nullptr || c->b != vpn) return truth;
   const bool answer = c->a != 0;
+  const bool estimate = c->c != 0;
   ctx.choices->Take();
-  if (answer != truth && (truth || !F(f).ever_three_mms || Mapcount(f) <= 1)) {
+  if (answer != truth && !estimate && (truth || !F(f).ever_three_mms || Mapcount(f) <= 1)) {
     ctx.choices->Refuse(ChoiceKind::kMaybeShared,
                         truth ? "several processes map the folio" : "one process maps the folio");
   }

@@ -209,15 +209,15 @@ Digest Engine::BatchHash(uint32_t cpu, BatchKind kind) const {
   return d;
 }
 
-OpResult Engine::Done(OpResult r, OpContext&) {
-  if (anything_touched_) Settle();
+OpResult Engine::Done(OpResult r, OpContext& ctx) {
+  if (anything_touched_) Settle(ctx.cpu);
   return r;
 }
 
 // The end of an operation: folios that nobody holds any more are freed, and the sum follows the
 // state.
-void Engine::Settle() {
-  if (vmas_changed_) DropDeadShmem();
+void Engine::Settle(uint32_t cpu) {
+  if (vmas_changed_) DropDeadShmem(cpu);
   CountEverything();
   for (FolioId f : touched_folios_) {
     folio_touched_[f] = 0;
@@ -283,11 +283,10 @@ void Engine::Snapshot(State* out) {
     out->mms.push_back(MmFact(*mm));
     for (const Vma& vma : mm->vmas) out->vmas.push_back(VmaFact(*mm, vma));
     for (uint32_t cpu = 0; cpu < world_.cpus; ++cpu) {
-      for (uint32_t vpn = 0; mm->tlb_used[cpu] != 0 && vpn < world_.arena(); ++vpn) {
+      ForEachBit(mm->tlb_used[cpu], 0, world_.arena(), [&](uint32_t vpn) {
         const TlbEntry& e = mm->tlbs[cpu][vpn];
-        if (e.valid)
-          out->tlbs.push_back(TlbState{cpu, mm->id, vpn, e.folio, e.offset, e.write, e.dirty});
-      }
+        out->tlbs.push_back(TlbState{cpu, mm->id, vpn, e.folio, e.offset, e.write, e.dirty});
+      });
     }
   }
   ForEachPte(

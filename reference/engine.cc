@@ -22,8 +22,10 @@ void Engine::Reset(const World& world) {
                     [&](uint32_t vpn) { mm->ptes[vpn] = Pte{}; });
     std::fill(mm->used.begin(), mm->used.end(), 0);
     for (uint32_t cpu = 0; cpu < mm->tlbs.size(); ++cpu) {
-      if (mm->tlb_used[cpu] != 0) mm->tlbs[cpu].assign(mm->tlbs[cpu].size(), TlbEntry{});
-      mm->tlb_used[cpu] = 0;
+      std::vector<TlbEntry>& tlb = mm->tlbs[cpu];
+      ForEachBit(mm->tlb_used[cpu], 0, static_cast<uint32_t>(tlb.size()),
+                 [&](uint32_t vpn) { tlb[vpn] = TlbEntry{}; });
+      std::fill(mm->tlb_used[cpu].begin(), mm->tlb_used[cpu].end(), 0);
     }
     mm->vmas.clear();
     mm->alive = false;
@@ -53,7 +55,8 @@ void Engine::Reset(const World& world) {
     g.pages.clear();
   }
   composite_.clear();
-  current_ = Migration{};
+  moving_.clear();
+  for (auto* list : {&to_migrate_, &again_, &split_off_, &stayed_}) list->clear();
   gather_.pages.clear();
   delayed_.clear();
   lru_cache_disabled_ = false;

@@ -6,7 +6,9 @@
 #ifndef MMDIFF_REFERENCE_ENGINE_H_
 #define MMDIFF_REFERENCE_ENGINE_H_
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,20 @@ class Engine final : public Implementation {
       }
     }
   }
+  // The same for the entries that map `f` or are migration entries of it.
+  template <typename Fn>
+  void ForEachPteOf(FolioId f, Fn&& fn) {
+    for (Mm* mm : live_) {
+      for (Vma& vma : mm->vmas) {
+        const uint32_t start = std::max(vma.start, F(f).low), end = std::min(vma.end, F(f).high);
+        if (start >= end) continue;
+        mm->ForEachUsed(start, end, [&](uint32_t vpn) {
+          Pte& pte = mm->ptes[vpn];
+          if (pte.of(f)) fn(*mm, vma, vpn, pte);
+        });
+      }
+    }
+  }
   FolioCount CountFolio(FolioId f);
   uint32_t Mapcount(FolioId f);
   uint32_t CacheRefs(FolioId f) const;  // page cache and swap cache
@@ -68,10 +84,11 @@ class Engine final : public Implementation {
   File* FileOf(uint32_t id);
   Mm* NewMm(uint32_t handle);
   File* NewFile(uint32_t id, uint32_t npages, uint32_t order);
-  void DropDeadShmem();
+  void DropDeadShmem(uint32_t cpu);
   Chain CloneChain(const Chain& chain, uint32_t extra = kNoAnonVma);
   bool AnonCompatible(const Vma& a, const Vma& b) const;
   bool CanMerge(const Vma& left, const Vma& right) const;
+  void TakeNoMerges(OpContext& ctx);
   void InheritAnonVma(Vma* to, const Vma& from);
   void SplitVma(Mm& mm, size_t index, uint32_t at);
   int ModifyVma(Mm& mm, uint32_t start, uint32_t end, uint32_t new_flags);
@@ -94,12 +111,15 @@ class Engine final : public Implementation {
   void MapFilePage(Mm& mm, Vma& vma, uint32_t vpn, FolioId f, uint32_t offset, uint8_t bits,
                    OpContext& ctx);
   int SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
+  bool DirectSwapIn(Mm& mm, Vma& vma, uint32_t vpn, uint32_t order, bool refault, FaultKind kind,
+                    OpContext& ctx);
+  bool RefaultChosen(uint32_t vpn, OpContext& ctx);
   int WpFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   bool TryReuse(Mm& mm, FolioId f, uint32_t vpn, OpContext& ctx);
   void CopyPage(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, uint64_t content, OpContext& ctx);
   uint32_t FaultOrder(const Mm& mm, const Vma& vma, uint32_t vpn, OpContext& ctx);
   FolioId FindCached(const File& file, uint32_t index) const { return file.cache[index]; }
-  FolioId FindOrCreate(File& file, uint32_t index, OpContext& ctx);
+  FolioId FindOrCreate(File& file, uint32_t index, uint32_t vpn, OpContext& ctx);
   void AddNewAnon(const Vma& vma, FolioId f, OpContext& ctx);
 
   // ---- page tables, TLBs, zap (zap.cc, tlb.cc) --------------------------------------------------
@@ -108,14 +128,16 @@ class Engine final : public Implementation {
   void FlushRange(Mm& mm, uint32_t low, uint32_t high);
   void FlushMm(Mm& mm);
   void FlushBatched();
-  void FlushPending(Mm& mm);
+  void FlushPending(Mm& mm, uint32_t start, uint32_t end);
+  void FinishGather(Gather* g, OpContext& ctx);
   void TlbFact(const Mm& mm, uint32_t cpu, uint32_t vpn, const TlbEntry& e, bool add);
   void DropTlb(Mm& mm, uint32_t cpu, uint32_t vpn);
   uint32_t ZapRange(Mm& mm, Vma& vma, uint32_t start, uint32_t end, Gather* g, OpContext& ctx);
   uint32_t ZapRun(Mm& mm, Vma& vma, uint32_t vpn, uint32_t limit, Gather* g, OpContext& ctx);
   void ZapSwap(Mm& mm, uint32_t vpn);
   void RunDelayedRmap(Vma& vma, OpContext& ctx);
-  void FlushGather(Gather* g);
+  void FlushGather(Gather* g, OpContext& ctx);
+  void DrainIfChosen(uint32_t where, OpContext& ctx);
   void RmapRemoved(FolioId f, uint32_t offset, uint32_t n, const Vma& vma, OpContext& ctx);
 
   // ---- LRU and mlock (lru.cc, mlock.cc) ---------------------------------------------------------
@@ -172,7 +194,8 @@ class Engine final : public Implementation {
   bool AllInOneTable(const Mm& mm, const Vma& vma, FolioId f) const;
   uint32_t TryToUnmap(FolioId f, uint32_t ttu_flags, OpContext& ctx);
   bool UnmapBatch(FolioId f, const MappingAt& at, bool may_defer, OpContext& ctx);
-  bool UnmapAnon(FolioId f, const MappingAt& at, const FolioCount& before, const Pte& old);
+  bool UnmapAnon(FolioId f, const MappingAt& at, const FolioCount& before, const Pte& old,
+                 OpContext& ctx);
   void FlushOrDefer(const MappingAt& at, const Pte& old, bool may_defer, OpContext& ctx);
   uint32_t CountReferenced(FolioId f, bool* vm_locked, OpContext& ctx);
 
@@ -182,6 +205,7 @@ class Engine final : public Implementation {
   Shrink ShrinkFolio(size_t position, bool ignore_references, OpContext& ctx);
   bool GiveSwap(size_t position, OpContext& ctx);
   bool SplitIsolated(size_t position, OpContext& ctx);
+  bool SplitIntoPieces(FolioId f, OpContext& ctx);
   uint32_t ShrinkList(bool ignore_references, OpContext& ctx);
   void PageoutRange(Mm& mm, uint32_t start, uint32_t end, OpContext& ctx, uint32_t* freed);
   void ColdRange(Mm& mm, uint32_t start, uint32_t end, Gather* g, OpContext& ctx);
@@ -195,17 +219,20 @@ class Engine final : public Implementation {
                   Gather* keep = nullptr);
 
   // ---- migration and split (migrate.cc, split.cc) -----------------------------------------------
-  uint32_t TryToMigrate(FolioId f, OpContext& ctx);
-  bool MigrateOne(FolioId f, const MappingAt& at, OpContext& ctx);
+  uint32_t TryToMigrate(FolioId f, bool may_defer, OpContext& ctx);
+  bool MigrateOne(FolioId f, const MappingAt& at, bool may_defer, OpContext& ctx);
   uint32_t RemoveMigrationEntries(FolioId src, FolioId dst, OpContext& ctx);
   void RestoreEntry(Mm& mm, const Vma& vma, uint32_t vpn, FolioId to, uint32_t offset,
                     OpContext& ctx);
-  int MigrateUnmap(FolioId f, uint32_t node, ZoneKind zone, OpContext& ctx, Migration* m,
-                   uint32_t* n);
-  int MigrateMove(Migration* m, OpContext& ctx, uint32_t* n);
+  int MigrateUnmap(FolioId f, uint32_t node, ZoneKind zone, bool may_defer, OpContext& ctx,
+                   Migration* m, uint32_t* n);
+  std::optional<uint32_t> MigrateMove(Migration* m, OpContext& ctx);
+  uint32_t MigrateUndo(Migration* m, OpContext& ctx);
+  void MigrateDone(Migration* m);
   void MoveFolio(FolioId src, FolioId dst);
-  uint32_t MigrateList(uint32_t node, ZoneKind zone, OpContext& ctx, uint32_t* moved);
-  int MigrateIsolated(size_t position, uint32_t node, ZoneKind zone, OpContext& ctx);
+  uint32_t MigrateList(const MigrateTarget& to, OpContext& ctx, uint32_t* moved);
+  uint32_t MigrateBatch(const MigrateTarget& to, bool may_defer, int passes, bool split,
+                        OpContext& ctx);
   int Split(FolioId f, uint32_t extra_refs, OpContext& ctx, FolioId* first_new);
   void MakePieces(FolioId f);
   void RemapPiece(FolioId f, FolioId first_new, const MappingAt& at, OpContext& ctx);
@@ -228,7 +255,7 @@ class Engine final : public Implementation {
     batch_touched_ |= uint64_t{1} << (cpu * kBatchKinds + static_cast<uint32_t>(kind));
   }
   OpResult Done(OpResult r, OpContext& ctx);
-  void Settle();
+  void Settle(uint32_t cpu);
   void CountEverything();
   FolioState FolioFact(FolioId f) const;
   PageState PageFact(FolioId f, uint32_t offset) const;
@@ -265,8 +292,11 @@ class Engine final : public Implementation {
   std::vector<Gather> zaps_;
   std::vector<FolioId>
       composite_;  // folios a composite operation has isolated; each holds one reference
-  std::vector<FolioId> kept_;  // those of them that reclaim has looked at and keeps
-  Migration current_;          // the migration that migrate or a long-term pin is at
+  std::vector<FolioId> kept_;      // those of them that reclaim has looked at and keeps
+  std::vector<Migration> moving_;  // the migrations that migrate or a long-term pin is at
+  // Folios that migrate or a long-term pin has isolated and is not at: to be tried, to be tried
+  // again, split off, given up.
+  std::vector<FolioId> to_migrate_, again_, split_off_, stayed_;
   Gather gather_;
   struct DelayedRmap {
     FolioId folio;
@@ -274,7 +304,10 @@ class Engine final : public Implementation {
   };
   std::vector<DelayedRmap> delayed_;
   std::vector<Pte> scratch_ptes_;
-  std::vector<uint8_t> still_mapped_;  // scratch of RmapRemoved()
+  std::vector<uint8_t> still_mapped_;         // scratch of RmapRemoved()
+  std::vector<uint32_t> no_merge_;            // pages at which this operation keeps VMAs apart
+  std::vector<FolioId> pieces_;               // scratch of SplitIntoPieces()
+  ZoneKind fault_zone_ = ZoneKind::kMovable;  // of pages that faults allocate
   bool lru_cache_disabled_ = false;
   bool vmas_changed_ = false;
 

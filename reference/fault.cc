@@ -22,7 +22,8 @@ int Engine::Fault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx
       break;
   }
   if (kind != FaultKind::kRead && !pte.has(kPteWrite)) return WpFault(mm, vma, vpn, kind, ctx);
-  pte.bits |= kPteYoung | (kind == FaultKind::kWrite ? kPteDirty : 0);
+  if (kind != FaultKind::kWrite) return 0;  // x86's ptep_set_access_flags sets bits for writes only
+  pte.bits |= kPteYoung | kPteDirty;
   SetPte(mm, vpn, pte);
   return 0;
 }
@@ -66,7 +67,7 @@ int Engine::AnonFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
   }
   PrepareAnonVma(mm, vma);
   const uint32_t order = FaultOrder(mm, vma, vpn, ctx);
-  const FolioId f = NewFolio(order, LocalNode(ctx), ZoneKind::kMovable);
+  const FolioId f = NewFolio(order, LocalNode(ctx), fault_zone_);
   F(f).Set(kFolioAnon | kFolioSwapBacked);
   const uint32_t base = vpn & ~(F(f).pages() - 1);
   for (uint32_t i = 0; i < F(f).pages(); ++i) {
@@ -79,7 +80,7 @@ int Engine::AnonFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
 }
 
 // The page-cache folio at `index`, read from the file if it is not cached.
-FolioId Engine::FindOrCreate(File& file, uint32_t index, OpContext& ctx) {
+FolioId Engine::FindOrCreate(File& file, uint32_t index, uint32_t vpn, OpContext& ctx) {
   if (file.cache[index] != kNoFolio) return file.cache[index];
   uint32_t order = file.order;
   const auto fits = [&](uint32_t o) {
@@ -89,7 +90,7 @@ FolioId Engine::FindOrCreate(File& file, uint32_t index, OpContext& ctx) {
                        [](FolioId f) { return f == kNoFolio; });
   };
   while (order > 0 && !fits(order)) --order;
-  const FolioId f = NewFolio(order, LocalNode(ctx), ZoneKind::kMovable);
+  const FolioId f = NewFolio(order, LocalNode(ctx), fault_zone_);
   Folio& folio = F(f);
   folio.file = file.id;
   folio.index = index & ~(folio.pages() - 1);
@@ -98,6 +99,7 @@ FolioId Engine::FindOrCreate(File& file, uint32_t index, OpContext& ctx) {
     file.cache[folio.index + i] = f;
     PageOf(f, i).content = file.shmem() ? 0 : FileValue(file.id, folio.index + i);
   }
+  if (RefaultChosen(vpn, ctx)) folio.Set(kFolioActive);
   FolioAddLru(f, ctx);
   return f;
 }
@@ -135,15 +137,15 @@ bool Engine::FaultAround(Mm& mm, Vma& vma, uint32_t vpn, File& file, OpContext& 
 int Engine::FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx) {
   File& file = *FileOf(vma.file);
   const uint32_t index = vma.FileIndex(vpn);
-  if (index >= file.npages) return EFAULT;
   const bool write = kind == FaultKind::kWrite;
   if (write && !vma.shared()) PrepareAnonVma(mm, vma);
+  if (index >= file.npages) return EFAULT;
   if (!write && FaultAround(mm, vma, vpn, file, ctx)) return 0;
-  const FolioId f = FindOrCreate(file, index, ctx);
+  const FolioId f = FindOrCreate(file, index, vpn, ctx);
   if (F(f).is(kFolioLocked)) return EAGAIN;
   const uint32_t offset = index - F(f).index;
   if (write && !vma.shared()) {
-    const FolioId copy = NewFolio(0, LocalNode(ctx), ZoneKind::kMovable);
+    const FolioId copy = NewFolio(0, LocalNode(ctx), fault_zone_);
     F(copy).Set(kFolioAnon | kFolioSwapBacked);
     PageOf(copy, 0) = Page{PageOf(f, offset).content, true};
     SetPte(mm, vpn, Pte{PteKind::kPresent, kPteWrite | kPteDirty | kPteYoung, 0, copy});
@@ -165,9 +167,18 @@ int Engine::FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
 int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx) {
   const Pte entry = mm.ptes[vpn];
   FolioId f = swap_[entry.ref].cached;
+  const bool refault = f == kNoFolio && RefaultChosen(vpn, ctx);
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kSwapDirect);
+  if (c != nullptr && c->b == vpn) {
+    const uint32_t order = c->a;
+    ctx.choices->Take();
+    if (DirectSwapIn(mm, vma, vpn, order, refault, kind, ctx)) return 0;
+    ctx.choices->Refuse(ChoiceKind::kSwapDirect, "the swap cache or another entry has the slot");
+  }
   if (f == kNoFolio) {
-    f = NewFolio(0, LocalNode(ctx), ZoneKind::kMovable);
+    f = NewFolio(0, LocalNode(ctx), fault_zone_);
     F(f).Set(kFolioSwapBacked | kFolioSwapCache);
+    if (refault) F(f).Set(kFolioActive);
     F(f).slot = entry.ref;
     swap_[entry.ref].cached = f;
     PageOf(f, 0).content = swap_[entry.ref].content;
@@ -198,6 +209,7 @@ int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
   const bool exclusive = entry.has(kPteExclusive);
   uint8_t bits = kPteYoung;
   if (exclusive && vma.writable()) bits |= kPteWrite | (kind == FaultKind::kWrite ? kPteDirty : 0);
+  const bool fresh = !F(f).is(kFolioAnon);  // folio_add_new_anon_rmap, which knows no mlock
   F(f).Set(kFolioAnon);
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t offset = mm.ptes[first + i].ref - F(f).slot;
@@ -206,9 +218,50 @@ int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
     SetPte(mm, first + i, Pte{PteKind::kPresent, bits, static_cast<uint16_t>(offset), f});
   }
   NoteSharers(f);
-  if (vma.locked() && n == F(f).pages()) MlockFolio(f, ctx);
-  FreeSwap(f);
+  if (vma.locked() && n == F(f).pages() && !fresh) MlockFolio(f, ctx);
+  c = ctx.choices->Peek(ChoiceKind::kSwapKeep);
+  if (c != nullptr && c->b == vpn) {
+    ctx.choices->Take();
+  } else {
+    FreeSwap(f);
+  }
   return 0;
+}
+
+// workingset_refault: was this reclaimed so lately that it is active?
+bool Engine::RefaultChosen(uint32_t vpn, OpContext& ctx) {
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kRefault);
+  if (c == nullptr || c->b != vpn) return false;
+  ctx.choices->Take();
+  return true;
+}
+
+// A leader's swap-in that passes the swap cache by; false if that is not allowed here.
+bool Engine::DirectSwapIn(Mm& mm, Vma& vma, uint32_t vpn, uint32_t order, bool refault,
+                          FaultKind kind, OpContext& ctx) {
+  const Pte entry = mm.ptes[vpn];
+  const uint32_t n = 1u << order;
+  const uint32_t first = vpn & ~(n - 1);
+  if ((order != 0 && (world_.orders & n) == 0) || first < vma.start || first + n > vma.end ||
+      SlotCount(entry.ref) != 1) {
+    return false;
+  }
+  for (uint32_t i = 0; i < n; ++i) {
+    const Pte& p = mm.ptes[first + i];
+    if (p.kind != PteKind::kSwap || p.bits != entry.bits || swap_[p.ref].cached != kNoFolio)
+      return false;
+  }
+  const FolioId f = NewFolio(order, LocalNode(ctx), fault_zone_);
+  F(f).Set(kFolioSwapBacked | kFolioAnon);
+  if (refault) F(f).Set(kFolioActive);
+  FolioAddLru(f, ctx);
+  uint8_t bits = kPteYoung;
+  if (vma.writable()) bits |= kPteWrite | (kind == FaultKind::kWrite ? kPteDirty : 0);
+  for (uint32_t i = 0; i < n; ++i) {
+    PageOf(f, i) = Page{swap_[mm.ptes[first + i].ref].content, true};
+    SetPte(mm, first + i, Pte{PteKind::kPresent, bits, static_cast<uint16_t>(i), f});
+  }
+  return true;
 }
 
 }  // namespace mmdiff::reference

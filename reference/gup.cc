@@ -16,7 +16,8 @@ void Engine::Touch(const Pte& pte, bool write, OpContext& ctx) {
 // populate_vma_page_range: 0, or the errno of the first page that cannot be populated.
 int Engine::PopulateVma(Mm& mm, Vma& vma, uint32_t start, uint32_t end, OpContext& ctx) {
   if ((vma.flags & kVmLockOnFault) != 0) return 0;
-  int err = (vma.flags & (kVmRead | kVmWrite)) == 0 ? EFAULT : 0;
+  if ((vma.flags & (kVmRead | kVmWrite)) == 0) return EFAULT;
+  int err = 0;
   const bool write = vma.writable() && !vma.shared();
   for (uint32_t vpn = start; vpn < end && err == 0;) {
     const Pte pte = mm.ptes[vpn];
@@ -45,7 +46,7 @@ int Engine::Populate(Mm& mm, uint32_t start, uint32_t end, bool ignore_errors, O
 
 // Does the entry serve a GUP with these flags as it stands?
 bool Engine::GupServes(const Pte& pte, const Vma& vma, uint32_t flags) const {
-  if (pte.kind == PteKind::kZero) return (flags & kGupWrite) == 0;
+  if (pte.kind == PteKind::kZero) return (flags & (kGupWrite | kGupLongterm)) == 0;
   if (!pte.present()) return false;
   if ((flags & kGupWrite) != 0) return pte.has(kPteWrite);
   if ((flags & kGupGet) != 0) return true;
@@ -66,6 +67,7 @@ int Engine::GupPage(Mm& mm, uint32_t vpn, uint32_t flags, bool* fast, OpContext&
       *out = pte.present() ? HeldPage{pte.ref, pte.offset} : HeldPage{kNoFolio, 0};
       const bool movable = pte.present() && F(pte.ref).zone == ZoneKind::kMovable;
       if (movable && (flags & kGupLongterm) != 0) *fast = false;
+      if (!pte.present()) *fast = false;  // a special entry
       if (!pte.present()) return 0;
       if (*fast) {
         F(pte.ref).Set(kFolioReferenced);
@@ -77,7 +79,7 @@ int Engine::GupPage(Mm& mm, uint32_t vpn, uint32_t flags, bool* fast, OpContext&
     }
     *fast = false;
     FaultKind kind = write ? FaultKind::kWrite : FaultKind::kRead;
-    if (!write && pte.present()) kind = FaultKind::kUnshare;
+    if (!write && (pte.present() || pte.kind == PteKind::kZero)) kind = FaultKind::kUnshare;
     if (const int err = Fault(mm, *vma, vpn, kind, ctx)) return err;
   }
 }
@@ -134,7 +136,7 @@ int Engine::LongtermPass(Pin* pin, size_t first, OpContext& ctx, bool* again) {
   }
   pin->pages.resize(first);
   if (isolated.empty()) return EAGAIN;  // would try for ever
-  const bool all_moved = MigrateList(kNoFolio, ZoneKind::kNormal, ctx, nullptr) == 0;
+  const bool all_moved = MigrateList({kNoFolio, ZoneKind::kNormal}, ctx, nullptr) == 0;
   *again = all_moved;
   return all_moved ? 0 : ENOMEM;
 }
@@ -155,6 +157,8 @@ OpResult Engine::pin(const args::pin& a, OpContext& ctx) {
   pin.open = true;
   pin.get = get;
   pin.pages.clear();
+  // memalloc_pin_save: what a long-term pin faults in need not be moved afterwards.
+  fault_zone_ = longterm ? ZoneKind::kNormal : ZoneKind::kMovable;
   bool fast = (a.flags & kGupFast) != 0;
   size_t kept = 0;  // pages that GUP-fast took: a long-term retry leaves them alone
   int err = 0;
@@ -171,6 +175,7 @@ OpResult Engine::pin(const args::pin& a, OpContext& ctx) {
     }
     if (pin.pages.size() > kept && longterm) err = LongtermPass(&pin, kept, ctx, &again);
   }
+  fault_zone_ = ZoneKind::kMovable;
   pin.open = !pin.pages.empty();
   if (pin.open) err = 0;
   return Done(OpResult{.err = err, .value = static_cast<uint32_t>(pin.pages.size())}, ctx);

@@ -30,6 +30,11 @@ std::string Engine::CheckPtes() {
       broken = "freed folio mapped: " + At(mm, vpn) + " maps " + Named(pte.ref);
       return;
     }
+    if (vpn < folio.low || vpn >= folio.high) {
+      broken =
+          "sweeps see all entries: " + At(mm, vpn) + " lies outside the range of " + Named(pte.ref);
+      return;
+    }
     if (!pte.present()) return;
     const Page& page = PageOf(pte.ref, pte.offset);
     if (folio.is(kFolioAnon) && pte.has(kPteWrite) && !page.anon_exclusive) {
@@ -69,18 +74,18 @@ std::string Engine::CheckFolios() {
 
 // A page is never freed while a CPU can still reach it.
 std::string Engine::CheckTlbs() {
+  std::string broken;
   for (const Mm* mm : live_) {
     for (uint32_t cpu = 0; cpu < world_.cpus; ++cpu) {
-      for (uint32_t vpn = 0; mm->tlb_used[cpu] != 0 && vpn < world_.arena(); ++vpn) {
+      ForEachBit(mm->tlb_used[cpu], 0, world_.arena(), [&](uint32_t vpn) {
         const TlbEntry& e = mm->tlbs[cpu][vpn];
-        if (e.valid && e.folio != kNoFolio && !F(e.folio).allocated) {
-          return "no TLB entry of a freed page: cpu" + std::to_string(cpu) + " " + At(*mm, vpn) +
+        if (e.folio == kNoFolio || F(e.folio).allocated || !broken.empty()) return;
+        broken = "no TLB entry of a freed page: cpu" + std::to_string(cpu) + " " + At(*mm, vpn) +
                  " still reaches " + Named(e.folio);
-        }
-      }
+      });
     }
   }
-  return "";
+  return broken;
 }
 
 std::string Engine::CheckInvariants() {

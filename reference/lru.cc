@@ -209,6 +209,7 @@ OpResult Engine::ApplyLockFlags(Mm& mm, uint32_t vpn, uint32_t npages, uint32_t 
 
 OpResult Engine::DoLock(uint32_t mm_handle, uint32_t vpn, uint32_t npages, bool onfault,
                         OpContext& ctx) {
+  TakeNoMerges(ctx);
   Mm* mm = FindMm(mm_handle);
   if (mm == nullptr) return OpResult{.err = ESRCH};
   if (npages == 0) return OpResult{};
@@ -240,6 +241,7 @@ OpResult Engine::lock_onfault(const args::lock_onfault& a, OpContext& ctx) {
 }
 
 OpResult Engine::unlock(const args::unlock& a, OpContext& ctx) {
+  TakeNoMerges(ctx);
   Mm* mm = FindMm(a.mm);
   if (mm == nullptr) return OpResult{.err = ESRCH};
   if (a.npages == 0) return OpResult{};

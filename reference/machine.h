@@ -25,6 +25,8 @@ struct Pte {
   bool none() const { return kind == PteKind::kNone; }
   bool present() const { return kind == PteKind::kPresent; }
   bool maps(FolioId f) const { return present() && ref == f; }
+  // Maps `f`, or is a migration entry of it.
+  bool of(FolioId f) const { return ref == f && (present() || kind == PteKind::kMigration); }
   bool has(uint8_t bit) const { return (bits & bit) != 0; }
 };
 
@@ -63,32 +65,49 @@ struct TlbEntry {
   FolioId folio = kNoFolio;  // kNoFolio: the zero page
 };
 
+// Calls fn(i) for every bit i of [start, end) that is set, ascending; O(end - start) / 64 and
+// those. fn may clear bit i.
+template <typename Fn>
+void ForEachBit(const std::vector<uint64_t>& set, uint32_t start, uint32_t end, Fn&& fn) {
+  for (uint32_t word = start / 64; word * 64 < end; ++word) {
+    uint64_t bits = set[word];
+    if (word == start / 64) bits &= ~uint64_t{0} << (start % 64);
+    if (end - word * 64 < 64) bits &= (uint64_t{1} << (end % 64)) - 1;
+    for (; bits != 0; bits &= bits - 1)
+      fn(word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits)));
+  }
+}
+inline void SetBit(std::vector<uint64_t>* set, uint32_t i, bool on) {
+  const uint64_t bit = uint64_t{1} << (i % 64);
+  uint64_t& word = (*set)[i / 64];
+  word = on ? word | bit : word & ~bit;
+}
+
 struct Mm {
   uint32_t id = 0;    // handle index
   uint32_t slot = 0;  // in Engine::mms_
   bool alive = false;
   bool has_pinned = false;
   bool tlb_flush_pending = false;
-  uint32_t cpus = 0;  // bit c: CPU c has accessed this mm
+  bool tlb_flush_batched = false;  // since flush_tlb_batched_pending; outlives the flush itself
+  uint32_t cpus = 0;               // bit c: CPU c has accessed this mm
   uint32_t open_zaps = 0;
   std::vector<Pte> ptes;  // one per page of the arena
   // Bit v: ptes[v] is not none. An index for sweeps and no fact; SetPte() alone writes either.
   std::vector<uint64_t> used;
+  // [table]: the page table is there. It comes with its first entry and goes when no VMA is left
+  // over any of its pages.
+  std::vector<uint8_t> tables;
   std::vector<Vma> vmas;                    // sorted by start
   std::vector<std::vector<TlbEntry>> tlbs;  // [cpu][vpn]
-  std::vector<uint32_t> tlb_used;           // [cpu]: valid entries
+  // [cpu], bit v: tlbs[cpu][v] is valid. An index as well.
+  std::vector<std::vector<uint64_t>> tlb_used;
 
   // Calls fn(vpn) for every entry of [start, end) that is not none, ascending; O(end - start) / 64
   // and those. fn may change entries that are not none into others that are not.
   template <typename Fn>
   void ForEachUsed(uint32_t start, uint32_t end, Fn&& fn) const {
-    for (uint32_t word = start / 64; word * 64 < end; ++word) {
-      uint64_t bits = used[word];
-      if (word == start / 64) bits &= ~uint64_t{0} << (start % 64);
-      if (end - word * 64 < 64) bits &= (uint64_t{1} << (end % 64)) - 1;
-      for (; bits != 0; bits &= bits - 1)
-        fn(word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits)));
-    }
+    ForEachBit(used, start, end, fn);
   }
 };
 
@@ -109,6 +128,9 @@ struct Folio {
   uint32_t index = 0;
   uint32_t slot = kNoSlot;  // swap cache
   uint32_t first_page = 0;  // in Machine::pages
+  // No entry outside of [low, high) has ever been of this folio. An index for sweeps and no fact,
+  // as Mm::used; SetPte() alone writes it.
+  uint32_t low = 0xffffffff, high = 0;
   bool ever_three_mms =
       false;  // three processes once mapped it: MM_ID may call it shared for longer
 
@@ -146,6 +168,11 @@ struct HeldPage {
 struct Iso {
   bool open = false;
   FolioId folio = 0;
+};
+// Where migrated folios go.
+struct MigrateTarget {
+  uint32_t node;  // kNoFolio: the folio's own
+  ZoneKind zone;
 };
 struct Migration {
   bool open = false;

@@ -7,12 +7,12 @@
 namespace mmdiff::reference {
 
 // Turns one mapping into a migration entry; false if a pin forbids it.
-bool Engine::MigrateOne(FolioId f, const MappingAt& at, OpContext& ctx) {
+bool Engine::MigrateOne(FolioId f, const MappingAt& at, bool may_defer, OpContext& ctx) {
   const Pte old = at.mm->ptes[at.vpn];
   Page& page = PageOf(f, old.offset);
   const bool pinned = page.anon_exclusive && MaybePinned(f);
   if (pinned) {
-    FlushOrDefer(at, old, false, ctx);  // it was cleared for a moment
+    FlushOrDefer(at, old, may_defer, ctx);  // it was cleared for a moment
     if (old.has(kPteDirty)) F(f).Set(kFolioDirty);
     TouchFolio(f);
     return false;
@@ -26,7 +26,7 @@ bool Engine::MigrateOne(FolioId f, const MappingAt& at, OpContext& ctx) {
   }
   page.anon_exclusive = false;
   SetPte(*at.mm, at.vpn, entry);
-  FlushOrDefer(at, old, false, ctx);
+  FlushOrDefer(at, old, may_defer, ctx);
   if (old.has(kPteDirty)) F(f).Set(kFolioDirty);
   RmapRemoved(f, old.offset, 1, *at.vma, ctx);
   if (at.vma->locked()) DrainMlock(ctx.cpu);
@@ -34,7 +34,7 @@ bool Engine::MigrateOne(FolioId f, const MappingAt& at, OpContext& ctx) {
 }
 
 // try_to_migrate; the number of entries made. Mappings are left if a pinned page was met.
-uint32_t Engine::TryToMigrate(FolioId f, OpContext& ctx) {
+uint32_t Engine::TryToMigrate(FolioId f, bool may_defer, OpContext& ctx) {
   uint32_t made = 0;
   MappingAt at;
   while (Mapcount(f) != 0 && NextMapping(f, 0, ctx, &at)) {
@@ -42,7 +42,7 @@ uint32_t Engine::TryToMigrate(FolioId f, OpContext& ctx) {
       ctx.choices->Refuse(ChoiceKind::kVisit, "migration entries are made one by one");
       break;
     }
-    if (!MigrateOne(f, at, ctx)) break;
+    if (!MigrateOne(f, at, may_defer, ctx)) break;
     ++made;
   }
   return made;
@@ -69,8 +69,8 @@ void Engine::RestoreEntry(Mm& mm, const Vma& vma, uint32_t vpn, FolioId to, uint
 
 uint32_t Engine::RemoveMigrationEntries(FolioId src, FolioId dst, OpContext& ctx) {
   uint32_t removed = 0;
-  ForEachPte([&](Mm& mm, Vma& vma, uint32_t vpn, Pte& pte) {
-    if (pte.kind != PteKind::kMigration || pte.ref != src) return;
+  ForEachPteOf(src, [&](Mm& mm, Vma& vma, uint32_t vpn, Pte& pte) {
+    if (pte.kind != PteKind::kMigration) return;
     RestoreEntry(mm, vma, vpn, dst, pte.offset, ctx);
     ++removed;
   });
@@ -80,12 +80,12 @@ uint32_t Engine::RemoveMigrationEntries(FolioId src, FolioId dst, OpContext& ctx
 
 // migrate_folio_unmap of an isolated folio, which `m` holds on success; on failure everything is as
 // it was, and the caller still has the isolation.
-int Engine::MigrateUnmap(FolioId f, uint32_t node, ZoneKind zone, OpContext& ctx, Migration* m,
-                         uint32_t* n) {
+int Engine::MigrateUnmap(FolioId f, uint32_t node, ZoneKind zone, bool may_defer, OpContext& ctx,
+                         Migration* m, uint32_t* n) {
   if (F(f).is(kFolioLocked)) return EAGAIN;
   const FolioId dst = NewFolio(F(f).order, node == kNoFolio ? F(f).node : node, zone);
   m->was_mlocked = F(f).is(kFolioMlocked);
-  *n = TryToMigrate(f, ctx);
+  *n = TryToMigrate(f, may_defer, ctx);
   if (Mapcount(f) != 0) {
     RemoveMigrationEntries(f, f, ctx);
     return EAGAIN;
@@ -122,25 +122,33 @@ void Engine::MoveFolio(FolioId src, FolioId dst) {
   TouchFolio(dst);
 }
 
-// migrate_folio_move. EAGAIN: somebody else holds the folio; its entries are back, the caller has
-// the isolation.
-int Engine::MigrateMove(Migration* m, OpContext& ctx, uint32_t* n) {
+// migrate_folio_move: the number of entries removed, or nothing if somebody else holds the folio.
+std::optional<uint32_t> Engine::MigrateMove(Migration* m, OpContext& ctx) {
   const FolioId src = m->src, dst = m->dst;
   const FolioCount c = CountFolio(src);
-  const bool moves = c.refcount == 1 + CacheRefs(src);
-  if (moves) {
-    MoveFolio(src, dst);
-    FolioAddLru(dst, ctx);
-    if (m->was_mlocked) Drain(ctx.cpu);
-  }
-  *n = RemoveMigrationEntries(src, moves ? dst : src, ctx);
-  F(src).Set(kFolioLocked, false);
-  F(dst).Set(kFolioLocked, false);
+  if (c.refcount != 1 + CacheRefs(src)) return std::nullopt;
+  MoveFolio(src, dst);
+  FolioAddLru(dst, ctx);
+  if (m->was_mlocked) Drain(ctx.cpu);
+  const uint32_t removed = RemoveMigrationEntries(src, dst, ctx);
+  MigrateDone(m);
+  return removed;
+}
+
+// Puts the entries back to the source; the number of them. The caller has the isolation again.
+uint32_t Engine::MigrateUndo(Migration* m, OpContext& ctx) {
+  const uint32_t removed = RemoveMigrationEntries(m->src, m->src, ctx);
+  MigrateDone(m);
+  return removed;
+}
+
+void Engine::MigrateDone(Migration* m) {
+  F(m->src).Set(kFolioLocked, false);
+  F(m->dst).Set(kFolioLocked, false);
   m->open = false;
   vmas_changed_ = true;  // a shmem file may have been waiting for this lock to go
-  TouchFolio(src);
-  TouchFolio(dst);
-  return moves ? 0 : EAGAIN;
+  TouchFolio(m->src);
+  TouchFolio(m->dst);
 }
 
 OpResult Engine::migrate_begin(const args::migrate_begin& a, OpContext& ctx) {
@@ -169,7 +177,7 @@ OpResult Engine::migrate_begin(const args::migrate_begin& a, OpContext& ctx) {
   }
   if (migrations_.size() <= ctx.result_handle) migrations_.resize(ctx.result_handle + 1);
   Migration& m = migrations_[ctx.result_handle];
-  r.err = MigrateUnmap(f, a.node, ZoneKind::kMovable, ctx, &m, &r.value);
+  r.err = MigrateUnmap(f, a.node, ZoneKind::kMovable, false, ctx, &m, &r.value);
   composite_.clear();
   if (r.err != 0) Putback(f, ctx);
   return Done(r, ctx);
@@ -178,9 +186,14 @@ OpResult Engine::migrate_begin(const args::migrate_begin& a, OpContext& ctx) {
 OpResult Engine::migrate_end(const args::migrate_end& a, OpContext& ctx) {
   if (a.mig >= migrations_.size() || !migrations_[a.mig].open) return OpResult{.err = EBADF};
   OpResult r;
-  const FolioId src = migrations_[a.mig].src;
-  r.err = MigrateMove(&migrations_[a.mig], ctx, &r.value);
-  if (r.err != 0) Putback(src, ctx);
+  Migration& m = migrations_[a.mig];
+  if (const std::optional<uint32_t> removed = MigrateMove(&m, ctx)) {
+    r.value = *removed;
+  } else {
+    r.err = EAGAIN;
+    r.value = MigrateUndo(&m, ctx);
+    Putback(m.src, ctx);
+  }
   return Done(r, ctx);
 }
 
@@ -188,57 +201,98 @@ OpResult Engine::migrate_abort(const args::migrate_abort& a, OpContext& ctx) {
   if (a.mig >= migrations_.size() || !migrations_[a.mig].open) return OpResult{.err = EBADF};
   Migration& m = migrations_[a.mig];
   OpResult r;
-  r.value = RemoveMigrationEntries(m.src, m.src, ctx);
-  F(m.src).Set(kFolioLocked, false);
-  F(m.dst).Set(kFolioLocked, false);
-  m.open = false;
-  vmas_changed_ = true;
-  TouchFolio(m.dst);
+  r.value = MigrateUndo(&m, ctx);
   Putback(m.src, ctx);
   return Done(r, ctx);
 }
 
-// One try at composite_[position], which leaves the list if it moved.
-int Engine::MigrateIsolated(size_t position, uint32_t node, ZoneKind zone, OpContext& ctx) {
-  const FolioId f = composite_[position];
-  const auto at = composite_.begin() + static_cast<std::ptrdiff_t>(position);
-  TouchFolio(f);
-  if (CountFolio(f).refcount == 1) {  // it was freed under us: nothing to move
-    composite_.erase(at);
-    return 0;
-  }
-  current_ = Migration{};
-  uint32_t n = 0;
-  if (const int err = MigrateUnmap(f, node, zone, ctx, &current_, &n)) return err;
-  composite_.erase(at);  // current_ has the isolation now
-  const int err = MigrateMove(&current_, ctx, &n);
-  if (err != 0) composite_.insert(composite_.begin() + static_cast<std::ptrdiff_t>(position), f);
-  return err;
-}
-
-// migrate_pages over composite_, in up to ten passes; the number of folios that stayed and were put
-// back.
-uint32_t Engine::MigrateList(uint32_t node, ZoneKind zone, OpContext& ctx, uint32_t* moved) {
-  constexpr int kPasses = 10;
-  for (size_t i = 0; i < composite_.size(); ++i) {
-    const Folio& folio = F(composite_[i]);
-    if (folio.is(kFolioPartiallyMapped) && folio.is(kFolioDeferredSplit)) SplitIsolated(i, ctx);
-  }
-  for (int pass = 0; pass < kPasses; ++pass) {
+// migrate_pages_batch over composite_: entries for all of it first, one flush, then the moves. What
+// is moved leaves composite_. What is mapped in part is split, if `split`, and its pieces put
+// aside.
+uint32_t Engine::MigrateBatch(const MigrateTarget& to, bool may_defer, int passes, bool split,
+                              OpContext& ctx) {
+  uint32_t moved = 0;
+  for (int pass = 0; pass < passes; ++pass) {
     for (size_t i = 0; i < composite_.size();) {
-      if (MigrateIsolated(i, node, zone, ctx) != 0) {
-        ++i;
-      } else if (moved != nullptr) {
-        ++*moved;
+      const FolioId f = composite_[i];
+      const auto at = composite_.begin() + static_cast<std::ptrdiff_t>(i);
+      TouchFolio(f);
+      if (split && F(f).is(kFolioPartiallyMapped) && F(f).is(kFolioDeferredSplit) &&
+          SplitIntoPieces(f, ctx)) {
+        composite_.erase(at);
+        split_off_.insert(split_off_.end(), pieces_.begin(), pieces_.end());
+        continue;
       }
+      if (CountFolio(f).refcount == 1) {  // it was freed under us: nothing to move
+        composite_.erase(at);
+        ++moved;
+        continue;
+      }
+      Migration m;
+      uint32_t n = 0;
+      const uint32_t node = to.node == kNoFolio ? F(f).node : to.node;
+      if (MigrateUnmap(f, node, to.zone, may_defer, ctx, &m, &n) != 0) {
+        ++i;
+        continue;
+      }
+      composite_.erase(at);  // the migration has the isolation now
+      moving_.push_back(m);
     }
   }
-  const uint32_t failed = static_cast<uint32_t>(composite_.size());
-  while (!composite_.empty()) {
-    const FolioId f = composite_.front();
-    composite_.erase(composite_.begin());
+  FlushBatched();
+  for (int pass = 0; pass < passes; ++pass) {
+    for (Migration& m : moving_) moved += m.open && MigrateMove(&m, ctx).has_value();
+  }
+  for (Migration& m : moving_) {
+    if (!m.open) continue;
+    MigrateUndo(&m, ctx);
+    composite_.push_back(m.src);
+  }
+  moving_.clear();
+  return moved;
+}
+
+// migrate_pages over composite_; the number of folios that stayed and were put back. Up to
+// HPAGE_PMD_NR pages are tried together, with flushes put off; what of them fails is tried again
+// one by one; the pieces of what was split have one try.
+uint32_t Engine::MigrateList(const MigrateTarget& to, OpContext& ctx, uint32_t* moved) {
+  constexpr int kAsyncPasses = 3, kSyncPasses = 7;
+  uint32_t done = 0;
+  const auto take = [](std::vector<FolioId>* from, std::vector<FolioId>* out) {
+    out->push_back(from->front());
+    from->erase(from->begin());
+  };
+  const auto give_up = [this] {
+    stayed_.insert(stayed_.end(), composite_.begin(), composite_.end());
+    composite_.clear();
+  };
+  to_migrate_ = composite_;
+  composite_.clear();
+  while (!to_migrate_.empty()) {
+    for (uint32_t pages = 0; !to_migrate_.empty() && pages < world_.table;) {
+      pages += F(to_migrate_.front()).pages();
+      take(&to_migrate_, &composite_);
+    }
+    done += MigrateBatch(to, true, kAsyncPasses, true, ctx);
+    again_ = composite_;
+    composite_.clear();
+    while (!again_.empty()) {
+      take(&again_, &composite_);
+      done += MigrateBatch(to, false, kSyncPasses, true, ctx);
+      give_up();
+    }
+    composite_ = split_off_;
+    split_off_.clear();
+    done += MigrateBatch(to, true, 1, false, ctx);
+    give_up();
+  }
+  const auto failed = static_cast<uint32_t>(stayed_.size());
+  while (!stayed_.empty()) {
+    const FolioId f = stayed_.front();
+    stayed_.erase(stayed_.begin());
     Putback(f, ctx);
   }
+  if (moved != nullptr) *moved = done;
   return failed;
 }
 
@@ -263,7 +317,7 @@ OpResult Engine::migrate(const args::migrate& a, OpContext& ctx) {
     }
   }
   OpResult r;
-  failed |= MigrateList(a.node, ZoneKind::kMovable, ctx, &r.value) != 0;
+  failed |= MigrateList({a.node, ZoneKind::kMovable}, ctx, &r.value) != 0;
   lru_cache_disabled_ = false;
   r.err = !found ? ENOENT : failed ? EAGAIN : 0;
   return Done(r, ctx);

@@ -24,14 +24,16 @@ Mm* Engine::NewMm(uint32_t handle) {
   mm->id = handle;
   mm->slot = static_cast<uint32_t>(slot);
   mm->alive = true;
-  mm->has_pinned = mm->tlb_flush_pending = false;
+  mm->has_pinned = mm->tlb_flush_pending = mm->tlb_flush_batched = false;
   mm->cpus = 0;
   mm->open_zaps = 0;
   mm->ptes.resize(world_.arena());
   mm->used.resize((world_.arena() + 63) / 64);
+  mm->tables.assign(world_.tables, 0);
   mm->tlbs.resize(world_.cpus);
   for (auto& tlb : mm->tlbs) tlb.resize(world_.arena());
-  mm->tlb_used.assign(world_.cpus, 0);
+  mm->tlb_used.resize(world_.cpus);
+  for (auto& set : mm->tlb_used) set.resize(mm->used.size());
   mm->vmas.clear();
   if (mm_of_handle_.size() <= handle) mm_of_handle_.resize(handle + 1, kNoFolio);
   mm_of_handle_[handle] = mm->slot;
@@ -60,8 +62,9 @@ File* Engine::NewFile(uint32_t id, uint32_t npages, uint32_t order) {
   return &file;
 }
 
-// Shared anonymous memory goes when its last mapping does.
-void Engine::DropDeadShmem() {
+// Shared anonymous memory goes when its last mapping does; so that its pages really go, `cpu` is
+// drained.
+void Engine::DropDeadShmem(uint32_t cpu) {
   for (uint32_t slot : file_of_shmem_) {
     File& file = files_[slot];
     bool mapped = false;
@@ -73,6 +76,7 @@ void Engine::DropDeadShmem() {
       if (f == kNoFolio || F(f).is(kFolioLocked)) continue;
       DropPageCache(f);
       F(f).Set(kFolioDirty, false);
+      Drain(cpu);
     }
   }
 }
@@ -100,11 +104,12 @@ OpResult Engine::exit(const args::exit& a, OpContext& ctx) {
   Mm* mm = FindMm(a.mm);
   if (mm == nullptr) return OpResult{.err = ESRCH};
   if (mm->open_zaps != 0) return OpResult{.err = EAGAIN};
-  FlushPending(*mm);
+  for (const Vma& vma : mm->vmas) FlushPending(*mm, vma.start, vma.end);
+  DrainIfChosen(0, ctx);
   gather_ = Gather{.mm = mm->slot, .pages = std::move(gather_.pages)};
   for (Vma& vma : mm->vmas) ZapRange(*mm, vma, vma.start, vma.end, &gather_, ctx);
   FlushMm(*mm);
-  FlushGather(&gather_);
+  FlushGather(&gather_, ctx);
   mm->vmas.clear();
   mm->alive = false;
   live_.erase(std::find(live_.begin(), live_.end(), mm));
@@ -114,6 +119,7 @@ OpResult Engine::exit(const args::exit& a, OpContext& ctx) {
 }
 
 OpResult Engine::map(const args::map& a, OpContext& ctx) {
+  TakeNoMerges(ctx);
   Mm* mm = FindMm(a.mm);
   if (mm == nullptr) return OpResult{.err = ESRCH};
   File* file = a.file == kNoFile ? nullptr : FileOf(a.file);
@@ -146,6 +152,7 @@ OpResult Engine::map(const args::map& a, OpContext& ctx) {
   if ((a.flags & kMapShared) != 0) vma.flags |= kVmShared;
   if ((a.flags & kMapLocked) != 0) vma.flags |= kVmLocked;
   if ((a.flags & kMapNoHuge) != 0) vma.flags |= kVmNoHuge;
+  if (vma.writable() && !vma.shared()) vma.flags |= kVmAccount;
   vma.file = a.file;
   vma.pgoff = file != nullptr ? a.pgoff : a.vpn;
   if (file == nullptr && vma.shared()) {
@@ -237,6 +244,7 @@ void Engine::ForkPte(Mm& parent, Mm& child, const Vma& vma, uint32_t vpn, OpCont
 }
 
 OpResult Engine::protect(const args::protect& a, OpContext& ctx) {
+  TakeNoMerges(ctx);
   Mm* mm = FindMm(a.mm);
   if (mm == nullptr) return OpResult{.err = ESRCH};
   OpResult r;
@@ -256,8 +264,13 @@ OpResult Engine::protect(const args::protect& a, OpContext& ctx) {
     }
     const uint32_t stop = std::min(end, vma->end);
     const uint32_t old_flags = vma->flags;
-    const uint32_t new_flags = (old_flags & ~(kVmRead | kVmWrite)) | rights;
+    uint32_t new_flags = (old_flags & ~(kVmRead | kVmWrite)) | rights;
     if (new_flags != old_flags) {
+      if ((new_flags & kVmWrite) != 0) {
+        if (!vma->shared()) new_flags |= kVmAccount;
+      } else if (vma->file == kNoFile && vma->anon_vma == kNoAnonVma) {
+        new_flags &= ~kVmAccount;
+      }
       r.err = ModifyVma(*mm, at, stop, new_flags);
       if (r.err != 0) break;
       ChangeProtection(*mm, *FindVma(*mm, at), at, stop, &gather_);
@@ -269,13 +282,13 @@ OpResult Engine::protect(const args::protect& a, OpContext& ctx) {
     r.value += stop - at;
     at = stop;
   }
-  FlushGather(&gather_);
+  FlushGather(&gather_, ctx);
   return Done(r, ctx);
 }
 
 // change_protection over [start, end) of one VMA that has its new flags already.
 void Engine::ChangeProtection(Mm& mm, const Vma& vma, uint32_t start, uint32_t end, Gather* g) {
-  FlushPending(mm);
+  FlushPending(mm, start, end);
   for (uint32_t vpn = start; vpn < end; ++vpn) {
     Pte pte = mm.ptes[vpn];
     if (pte.kind == PteKind::kMigration && pte.has(kPteWrite) && !vma.writable()) {
@@ -297,9 +310,9 @@ void Engine::ChangeProtection(Mm& mm, const Vma& vma, uint32_t start, uint32_t e
     const uint8_t bits =
         static_cast<uint8_t>((pte.bits & ~(kPteWrite | kPteProtNone)) | (writable ? kPteWrite : 0) |
                              (accessible ? 0 : kPteProtNone));
-    const bool reduced =
-        (pte.has(kPteWrite) && !writable) || (!accessible && !pte.has(kPteProtNone));
-    if (reduced) {
+    // As x86: also where write permission is gained, but not where the entry was protnone before.
+    const bool flushed = !pte.has(kPteProtNone) && (pte.has(kPteWrite) != writable || !accessible);
+    if (flushed) {
       if (g->low == g->high) g->low = vpn;
       g->high = vpn + 1;
     }

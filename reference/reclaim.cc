@@ -20,7 +20,11 @@ int Engine::RemoveMapping(FolioId f) {
   if (folio.is(kFolioAnon) && !folio.is(kFolioSwapCache))
     return folio.is(kFolioSwapBacked) ? EBUSY : 0;
   if (folio.is(kFolioSwapCache)) {
-    if (folio.is(kFolioDirty)) WriteToSwap(f);
+    if (folio.is(kFolioDirty)) {
+      if (FreeSwap(f))
+        return EBUSY;  // nobody has an entry: nothing is written, the slots are freed
+      WriteToSwap(f);
+    }
     DropSwapCache(f);
     return 0;
   }
@@ -44,16 +48,28 @@ OpResult Engine::remove_mapping(const args::remove_mapping& a, OpContext& ctx) {
   return Done(r, ctx);
 }
 
-// Splits composite_[position] in place; its pieces follow it, each isolated.
+// Splits composite_[position] in place; its pieces take its place, each isolated.
 bool Engine::SplitIsolated(size_t position, OpContext& ctx) {
-  const FolioId f = composite_[position];
+  if (!SplitIntoPieces(composite_[position], ctx)) return false;
+  const auto at = composite_.begin() + static_cast<std::ptrdiff_t>(position);
+  composite_.insert(composite_.erase(at), pieces_.begin(), pieces_.end());
+  return true;
+}
+
+// Splits an isolated folio into pieces_, in the order in which its holder goes on with them.
+bool Engine::SplitIntoPieces(FolioId f, OpContext& ctx) {
   const uint32_t n = F(f).pages();
   FolioId first_new = kNoFolio;
   if (Split(f, 1, ctx, &first_new) != 0) return false;
-  for (uint32_t i = 0; i + 1 < n; ++i) {
-    composite_.insert(composite_.begin() + static_cast<std::ptrdiff_t>(position + 1 + i),
-                      first_new + i);
-  }
+  pieces_.assign(1, f);
+  for (uint32_t i = 0; i + 1 < n; ++i) pieces_.push_back(first_new + i);
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kSplitOrder);
+  if (c == nullptr) return true;
+  const uint32_t order = c->a;
+  ctx.choices->Take();
+  if (order == 1) std::reverse(pieces_.begin() + 1, pieces_.end());
+  if (order == 2) std::reverse(pieces_.begin(), pieces_.end());
+  if (order == 3) std::rotate(pieces_.begin(), pieces_.begin() + 1, pieces_.end());
   return true;
 }
 
@@ -99,6 +115,7 @@ Engine::Shrink Engine::ShrinkFolio(size_t position, bool ignore_references, OpCo
 // Shrinks all of composite_, then puts back what is left; the number of pages freed.
 uint32_t Engine::ShrinkList(bool ignore_references, OpContext& ctx) {
   uint32_t freed = 0;
+  if (composite_.empty()) return freed;  // nobody is asked, and no flush made good
   while (!composite_.empty()) {
     const Shrink outcome = ShrinkFolio(0, ignore_references, ctx);
     const FolioId f = composite_[0];
@@ -108,6 +125,7 @@ uint32_t Engine::ShrinkList(bool ignore_references, OpContext& ctx) {
       freed += F(f).pages();
       continue;
     }
+    if (outcome == Shrink::kActivate && F(f).is(kFolioMlocked)) FreeSwap(f);  // of no use to it
     if (outcome == Shrink::kActivate && !F(f).is(kFolioMlocked)) F(f).Set(kFolioActive);
     kept_.push_back(f);
   }
@@ -132,7 +150,9 @@ OpResult Engine::reclaim(const args::reclaim& a, OpContext& ctx) {
   for (uint32_t vpn = a.vpn; vpn < end; ++vpn) {
     const Pte& pte = mm->ptes[vpn];
     if (!pte.present() || F(pte.ref).is(kFolioUnevictable) || F(pte.ref).is(kFolioLocked)) continue;
-    if (Isolate(pte.ref) == 0) composite_.push_back(pte.ref);
+    if (Isolate(pte.ref) != 0) continue;
+    F(pte.ref).Set(kFolioActive, false);  // reclaim is of the inactive lists
+    composite_.push_back(pte.ref);
   }
   OpResult r;
   r.value = ShrinkList(false, ctx);

@@ -16,9 +16,9 @@ int Engine::Split(FolioId f, uint32_t extra_refs, OpContext& ctx, FolioId* first
   MappingAt at;
   while (FirstMapping(f, 0, &at)) {
     if (anon) {
-      MigrateOne(f, at, ctx);
+      MigrateOne(f, at, true, ctx);
     } else {
-      UnmapBatch(f, at, false, ctx);
+      UnmapBatch(f, at, true, ctx);
     }
   }
   FlushBatched();
@@ -45,6 +45,7 @@ void Engine::MakePieces(FolioId f) {
     }
     if (whole.file != kNoFile) FileOf(whole.file)->cache[p.index] = piece;
     PageOf(piece, 0) = PageOf(f, i);
+    PageOf(piece, 0).anon_exclusive = false;  // of a page that is not mapped: nothing inherits it
   }
   F(f).order = 0;
   F(f).ever_three_mms = false;
@@ -70,8 +71,8 @@ void Engine::RemapPiece(FolioId f, FolioId first_new, const MappingAt& at, OpCon
 void Engine::RemapPieces(FolioId f, FolioId first_new, OpContext& ctx) {
   for (;;) {
     MappingAt first;
-    ForEachPte([&](Mm& mm, Vma& vma, uint32_t vpn, Pte& pte) {
-      if (first.mm == nullptr && pte.kind == PteKind::kMigration && pte.ref == f) {
+    ForEachPteOf(f, [&](Mm& mm, Vma& vma, uint32_t vpn, Pte& pte) {
+      if (first.mm == nullptr && pte.kind == PteKind::kMigration) {
         first = MappingAt{&mm, &vma, vpn, 1};
       }
     });

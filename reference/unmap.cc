@@ -23,7 +23,8 @@ uint32_t Engine::RunOf(const Mm& mm, uint32_t vpn, uint32_t end) const {
 }
 
 bool Engine::AllInOneTable(const Mm& mm, const Vma& vma, FolioId f) const {
-  for (uint32_t vpn = vma.start; vpn < vma.end; ++vpn) {
+  const uint32_t end = std::min(vma.end, F(f).high);
+  for (uint32_t vpn = std::max(vma.start, F(f).low); vpn < end; ++vpn) {
     if (mm.ptes[vpn].maps(f) && mm.ptes[vpn].offset == 0)
       return RunOf(mm, vpn, vma.end) == F(f).pages();
   }
@@ -49,7 +50,8 @@ bool Engine::VisitedMapping(FolioId f, const Choice& c, OpContext& ctx, MappingA
 bool Engine::FirstMapping(FolioId f, uint64_t from, MappingAt* at) {
   for (Mm* mm : live_) {
     for (Vma& vma : mm->vmas) {
-      for (uint32_t vpn = vma.start; vpn < vma.end; ++vpn) {
+      const uint32_t end = std::min(vma.end, F(f).high);
+      for (uint32_t vpn = std::max(vma.start, F(f).low); vpn < end; ++vpn) {
         if (!mm->ptes[vpn].maps(f) || Pair(mm->id, vpn) < from) continue;
         *at = MappingAt{mm, &vma, vpn, 1};
         return true;
@@ -72,7 +74,7 @@ bool Engine::NextMapping(FolioId f, uint64_t from, OpContext& ctx, MappingAt* at
 void Engine::FlushOrDefer(const MappingAt& at, const Pte& old, bool may_defer, OpContext& ctx) {
   if (old.has(kPteProtNone)) return;  // no CPU can have cached it
   if (may_defer && (at.mm->cpus & ~(1u << ctx.cpu)) != 0) {
-    at.mm->tlb_flush_pending = true;
+    at.mm->tlb_flush_pending = at.mm->tlb_flush_batched = true;
     TouchMm(*at.mm);
   } else {
     FlushRange(*at.mm, at.vpn, at.vpn + at.n);
@@ -81,14 +83,21 @@ void Engine::FlushOrDefer(const MappingAt& at, const Pte& old, bool may_defer, O
 
 // What becomes of anonymous entries that have been cleared; false: put them back and end the walk.
 // `before` was counted while they were still there.
-bool Engine::UnmapAnon(FolioId f, const MappingAt& at, const FolioCount& before, const Pte& old) {
+bool Engine::UnmapAnon(FolioId f, const MappingAt& at, const FolioCount& before, const Pte& old,
+                       OpContext& ctx) {
   Folio& folio = F(f);
   if (!folio.is(kFolioSwapBacked)) {
     if (folio.is(kFolioDirty)) {
       folio.Set(kFolioSwapBacked);  // written since MADV_FREE: not to be discarded after all
       return false;
     }
-    return before.refcount == 1 + before.mapcount;
+    if (before.refcount == 1 + before.mapcount) return true;
+    const Choice* c = ctx.choices->Peek(ChoiceKind::kLazyfreeKeep);
+    if (c != nullptr && c->b == at.vpn) {
+      ctx.choices->Take();
+      folio.Set(kFolioSwapBacked);
+    }
+    return false;
   }
   Page& page = PageOf(f, old.offset);
   const bool pinned = folio.large() ? before.pins > 0 : before.refcount >= kGupPinBias;
@@ -115,7 +124,7 @@ bool Engine::UnmapBatch(FolioId f, const MappingAt& at, bool may_defer, OpContex
   }
   FlushOrDefer(at, old[0], may_defer, ctx);
   if ((merged & kPteDirty) != 0) F(f).Set(kFolioDirty);
-  if (F(f).is(kFolioAnon) && !UnmapAnon(f, at, before, old[0])) {
+  if (F(f).is(kFolioAnon) && !UnmapAnon(f, at, before, old[0], ctx)) {
     for (uint32_t i = 0; i < at.n; ++i) {
       Pte pte = old[i];
       pte.bits |= merged;
@@ -170,8 +179,8 @@ uint32_t Engine::CountReferenced(FolioId f, bool* vm_locked, OpContext& ctx) {
   uint64_t from = 0;
   uint32_t left =
       0;  // mappings to visit: all but those of a VMA that has locked only a part of the folio
-  ForEachPte([&](Mm& mm, Vma& vma, uint32_t, Pte& pte) {
-    left += pte.maps(f) && (!vma.locked() || AllInOneTable(mm, vma, f));
+  ForEachPteOf(f, [&](Mm& mm, Vma& vma, uint32_t, Pte& pte) {
+    left += pte.present() && (!vma.locked() || AllInOneTable(mm, vma, f));
   });
   MappingAt at;
   while (left != 0) {

@@ -38,7 +38,17 @@ bool Engine::AnonCompatible(const Vma& a, const Vma& b) const {
 
 bool Engine::CanMerge(const Vma& left, const Vma& right) const {
   return left.end == right.start && left.flags == right.flags && left.file == right.file &&
-         left.pgoff + left.pages() == right.pgoff && AnonCompatible(left, right);
+         left.pgoff + left.pages() == right.pgoff && AnonCompatible(left, right) &&
+         std::find(no_merge_.begin(), no_merge_.end(), right.start) == no_merge_.end();
+}
+
+// Where the leader has kept VMAs apart in this operation.
+void Engine::TakeNoMerges(OpContext& ctx) {
+  no_merge_.clear();
+  for (const Choice* c; (c = ctx.choices->Peek(ChoiceKind::kNoMerge)) != nullptr;) {
+    no_merge_.push_back(c->b);
+    ctx.choices->Take();
+  }
 }
 
 void Engine::InheritAnonVma(Vma* to, const Vma& from) {
@@ -157,15 +167,22 @@ int Engine::MakeHole(Mm& mm, uint32_t start, uint32_t end, OpContext& ctx, uint3
   size_t k = i;
   while (k < mm.vmas.size() && mm.vmas[k].end <= end) ++k;
   if (k < mm.vmas.size() && mm.vmas[k].start < end) SplitVma(mm, k++, end);
-  FlushPending(mm);
+  for (size_t j = i; j < k; ++j) FlushPending(mm, mm.vmas[j].start, mm.vmas[j].end);
+  DrainIfChosen(0, ctx);
   gather_ = Gather{.mm = mm.slot, .pages = std::move(gather_.pages)};
   for (size_t j = i; j < k; ++j) {
     *removed += mm.vmas[j].pages();
     ZapRange(mm, mm.vmas[j], mm.vmas[j].start, mm.vmas[j].end, &gather_, ctx);
   }
-  FlushGather(&gather_);
+  FlushGather(&gather_, ctx);
   mm.vmas.erase(mm.vmas.begin() + static_cast<std::ptrdiff_t>(i),
                 mm.vmas.begin() + static_cast<std::ptrdiff_t>(k));
+  // free_pgtables: the tables that no VMA reaches into any more.
+  const uint32_t floor = i == 0 ? 0 : mm.vmas[i - 1].end;
+  const uint32_t ceiling = i == mm.vmas.size() ? world_.arena() : mm.vmas[i].start;
+  for (uint32_t t = (floor + world_.table - 1) / world_.table; t < ceiling / world_.table; ++t) {
+    mm.tables[t] = 0;
+  }
   TouchMm(mm);
   vmas_changed_ = true;
   return 0;

@@ -7,10 +7,8 @@ int Engine::WpFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& c
   Pte pte = mm.ptes[vpn];
   const bool write = kind == FaultKind::kWrite;
   if (pte.kind == PteKind::kZero) {
-    if (write) {
-      PrepareAnonVma(mm, vma);
-      CopyPage(mm, vma, vpn, kind, 0, ctx);
-    }
+    PrepareAnonVma(mm, vma);
+    CopyPage(mm, vma, vpn, kind, 0, ctx);
     return 0;
   }
   bool reuse = false;
@@ -69,7 +67,7 @@ bool Engine::TryReuse(Mm& mm, FolioId f, uint32_t vpn, OpContext& ctx) {
 void Engine::CopyPage(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, uint64_t content,
                       OpContext& ctx) {
   const Pte old = mm.ptes[vpn];
-  const FolioId copy = NewFolio(0, LocalNode(ctx), ZoneKind::kMovable);
+  const FolioId copy = NewFolio(0, LocalNode(ctx), fault_zone_);
   F(copy).Set(kFolioAnon | kFolioSwapBacked);
   PageOf(copy, 0) = Page{content, true};
   const uint8_t bits = kPteYoung | (kind == FaultKind::kWrite ? kPteWrite | kPteDirty : 0);

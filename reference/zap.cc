@@ -20,8 +20,12 @@ void Engine::SetPte(Mm& mm, uint32_t vpn, const Pte& pte) {
   account(slot, static_cast<Digest>(-1));
   account(pte, 1);
   slot = pte;
-  const uint64_t bit = uint64_t{1} << (vpn % 64);
-  mm.used[vpn / 64] = pte.none() ? mm.used[vpn / 64] & ~bit : mm.used[vpn / 64] | bit;
+  SetBit(&mm.used, vpn, !pte.none());
+  if (!pte.none()) mm.tables[vpn / world_.table] = 1;
+  if (pte.present() || pte.kind == PteKind::kMigration) {
+    F(pte.ref).low = std::min(F(pte.ref).low, vpn);
+    F(pte.ref).high = std::max(F(pte.ref).high, vpn + 1);
+  }
   TouchMm(mm);
 }
 
@@ -35,13 +39,13 @@ void Engine::DropTlb(Mm& mm, uint32_t cpu, uint32_t vpn) {
   if (!e.valid) return;
   TlbFact(mm, cpu, vpn, e, false);
   e = TlbEntry{};
-  --mm.tlb_used[cpu];
+  SetBit(&mm.tlb_used[cpu], vpn, false);
 }
 
 // Drops the translations of [low, high) on every CPU.
 void Engine::FlushRange(Mm& mm, uint32_t low, uint32_t high) {
   for (uint32_t cpu = 0; cpu < world_.cpus; ++cpu) {
-    for (uint32_t vpn = low; vpn < high && mm.tlb_used[cpu] != 0; ++vpn) DropTlb(mm, cpu, vpn);
+    ForEachBit(mm.tlb_used[cpu], low, high, [&](uint32_t vpn) { DropTlb(mm, cpu, vpn); });
   }
 }
 
@@ -51,12 +55,28 @@ void Engine::FlushMm(Mm& mm) {
   mm.tlb_flush_pending = false;
 }
 
-void Engine::FlushPending(Mm& mm) {
-  if (mm.tlb_flush_pending) FlushMm(mm);
+// flush_tlb_batched_pending, of whoever walks the page tables of [start, end). It does not know
+// whether what was put off has been made meanwhile.
+void Engine::FlushPending(Mm& mm, uint32_t start, uint32_t end) {
+  if (!mm.tlb_flush_batched) return;
+  const auto table = [&](uint32_t vpn) { return mm.tables.begin() + vpn / world_.table; };
+  if (start >= end || std::find(table(start), table(end - 1) + 1, 1) == table(end - 1) + 1) return;
+  FlushMm(mm);
+  mm.tlb_flush_batched = false;
 }
 
+// tlb_finish_mmu: with another gather open for the mm, everything is flushed.
+void Engine::FinishGather(Gather* g, OpContext& ctx) {
+  Mm& mm = *mms_[g->mm];
+  if (mm.open_zaps != 0) FlushMm(mm);
+  FlushGather(g, ctx);
+}
+
+// try_to_unmap_flush
 void Engine::FlushBatched() {
-  for (Mm* mm : live_) FlushPending(*mm);
+  for (Mm* mm : live_) {
+    if (mm->tlb_flush_pending) FlushMm(*mm);
+  }
 }
 
 // A present page has just been unmapped from `vma`: n pages of `f` from `offset`, in one batch.
@@ -65,8 +85,8 @@ void Engine::RmapRemoved(FolioId f, uint32_t offset, uint32_t n, const Vma& vma,
   if (folio.order >= 2 && folio.is(kFolioAnon) && !folio.is(kFolioSwapCache)) {
     bool still_mapped = false;
     still_mapped_.assign(n, 0);  // by page of the batch
-    ForEachPte([&](Mm&, Vma&, uint32_t, Pte& pte) {
-      if (!pte.maps(f)) return;
+    ForEachPteOf(f, [&](Mm&, Vma&, uint32_t, Pte& pte) {
+      if (!pte.present()) return;
       still_mapped = true;
       if (pte.offset - offset < n) still_mapped_[pte.offset - offset] = 1;
     });
@@ -79,10 +99,19 @@ void Engine::RmapRemoved(FolioId f, uint32_t offset, uint32_t n, const Vma& vma,
   if (vma.locked()) MunlockFolio(f, ctx);
 }
 
+// Where a kernel may drain the local CPU's batches before it frees pages, so that more of them go.
+void Engine::DrainIfChosen(uint32_t where, OpContext& ctx) {
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kLruDrain);
+  if (c == nullptr || c->a != where) return;
+  ctx.choices->Take();
+  Drain(ctx.cpu);
+}
+
 // Flushes what a gather covers, then lets its pages go.
-void Engine::FlushGather(Gather* g) {
+void Engine::FlushGather(Gather* g, OpContext& ctx) {
   if (g->low != g->high) FlushRange(*mms_[g->mm], g->low, g->high);
   g->low = g->high = 0;
+  DrainIfChosen(1, ctx);
   for (const HeldPage& p : g->pages) {
     FreeSwapCacheIfUnmapped(p.folio);
     TouchFolio(p.folio);
@@ -166,13 +195,13 @@ uint32_t Engine::ZapRange(Mm& mm, Vma& vma, uint32_t start, uint32_t end, Gather
       if (c != nullptr && c->a == mm.id && c->b == vpn - 1) {
         ctx.choices->Take();
         RunDelayedRmap(vma, ctx);
-        FlushGather(g);
+        FlushGather(g, ctx);
       }
     }
     // The kernel may not leave this table's lock with a dirty file page unmapped but not flushed.
     if (!delayed_.empty()) {
       RunDelayedRmap(vma, ctx);
-      FlushGather(g);
+      FlushGather(g, ctx);
     }
   }
   return cleared;
@@ -192,7 +221,7 @@ OpResult Engine::zap_finish(const args::zap_finish& a, OpContext& ctx) {
   Gather& g = zaps_[a.zap];
   g.open = false;
   --mms_[g.mm]->open_zaps;
-  FlushGather(&g);
+  FinishGather(&g, ctx);
   TouchMm(*mms_[g.mm]);
   return Done(OpResult{}, ctx);
 }

@@ -38,6 +38,7 @@ enum VmaFlags : uint32_t {
   kVmLockOnFault = 16,
   kVmDontCopy = 32,
   kVmNoHuge = 64,
+  kVmAccount = 128,  // private memory that is or was writable; keeps VMAs apart
 };
 struct VmaState {
   uint32_t mm = 0;

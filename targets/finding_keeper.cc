@@ -134,6 +134,7 @@ absl::StatusOr<KeptFinding> FindingKeeper::KeepDivergence(
   Finding finding =
       BlankFinding(program, Unoccupied(signature, &known), RunOutcomeName(shown.outcome));
   finding.counts = counts;
+  finding.console = shown.divergence.log;
   absl::StatusOr<KeptFinding> raw = Save(finding, shown.message);
   if (raw.ok() && known) {
     absl::StatusOr<Finding> stored = store_.Load(finding.signature.FileName());
@@ -156,6 +157,7 @@ absl::StatusOr<KeptFinding> FindingKeeper::KeepDivergence(
   if (explanation.ok()) {
     finding.report_text = ExplanationText(*explanation);
     finding.report_json = ExplanationJson(*explanation);
+    finding.console = explanation->result.divergence.log;
     if (!explanation->result.message.empty()) message = explanation->result.message;
   }
   absl::StatusOr<KeptFinding> kept = Save(finding, message);

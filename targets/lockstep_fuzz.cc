@@ -11,6 +11,7 @@
 namespace {
 
 mmdiff::LockstepTarget* target = nullptr;
+uint8_t* kernel_counters = nullptr;  // of the edges of kernels, which run in processes of their own
 
 template <typename T>
 T OrDie(absl::StatusOr<T> made) {
@@ -20,6 +21,29 @@ T OrDie(absl::StatusOr<T> made) {
 }
 
 }  // namespace
+
+#ifdef MMDIFF_LIBFUZZER
+// libFuzzer's, called by the start-up code of every module that counts its edges.
+extern "C" void __sanitizer_cov_8bit_counters_init(uint8_t* start, uint8_t* stop);
+extern "C" void __sanitizer_cov_pcs_init(const uintptr_t* start, const uintptr_t* stop);
+
+namespace {
+
+// Registers the edges of the kernels as a module of this program. libFuzzer clears the counters
+// before each input and reads them after it; without a kernel that counts there is nothing to pay.
+// An edge is told from the others by its number: its address means nothing here.
+void RegisterKernelCoverage() {
+  const uint32_t edges = target->CoverageEdges();
+  if (edges == 0) return;
+  kernel_counters = new uint8_t[edges]();
+  auto* const pcs = new uintptr_t[2 * static_cast<size_t>(edges)]();  // address and flags of each
+  for (uint32_t i = 0; i < edges; ++i) pcs[2 * i] = i + 1;
+  __sanitizer_cov_8bit_counters_init(kernel_counters, kernel_counters + edges);
+  __sanitizer_cov_pcs_init(pcs, pcs + 2 * static_cast<size_t>(edges));
+}
+
+}  // namespace
+#endif
 
 // Defaults of the sanitizer runtimes; the environment overrides them. The runtime that coverage
 // brings along must not turn signals into exits, since a death is attributed by its signal.
@@ -42,11 +66,15 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
     std::_Exit(mmdiff::ReplayFile(file, config));
   }
   target = OrDie(mmdiff::LockstepTarget::Create(config)).release();
+#ifdef MMDIFF_LIBFUZZER
+  RegisterKernelCoverage();
+#endif
   return 0;
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   target->Run(data, size);
+  if (kernel_counters != nullptr) target->CopyCoverage(kernel_counters);
   return 0;
 }
 

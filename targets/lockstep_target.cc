@@ -12,10 +12,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "harness/demanded_table.h"
 #include "harness/isolate.h"
 #include "harness/registry.h"
 #include "nlohmann/json.hpp"
 #include "program/binary.h"
+#include "program/carry.h"
 #include "program/mutate_bytes.h"
 #include "program/text.h"
 
@@ -86,33 +88,51 @@ absl::StatusOr<std::unique_ptr<LockstepTarget>> LockstepTarget::Create(const Tar
   if (!keeper.ok()) return keeper.status();
   absl::StatusOr<Contestants> contestants = MakeAll(config.keeper.specs);
   if (!contestants.ok()) return contestants.status();
+  absl::StatusOr<DemandedTable> demanded = TableDemandedBy(*contestants);
+  if (!demanded.ok()) return demanded.status();
   std::optional<SharedStats> stats;
   if (!config.stats_page.empty()) {
     absl::StatusOr<SharedStats> opened = SharedStats::Open(config.stats_page);
     if (!opened.ok()) return opened.status();
     stats = *std::move(opened);
   }
-  return std::unique_ptr<LockstepTarget>(
-      new LockstepTarget(config, *std::move(keeper), *std::move(contestants), std::move(stats)));
+  return std::unique_ptr<LockstepTarget>(new LockstepTarget(
+      config, *std::move(keeper), *std::move(contestants), demanded->table, std::move(stats)));
 }
 
 LockstepTarget::LockstepTarget(const TargetConfig& config, FindingKeeper keeper,
-                               Contestants contestants, std::optional<SharedStats> stats)
+                               Contestants contestants, uint32_t table,
+                               std::optional<SharedStats> stats)
     : config_(config),
       keeper_(std::move(keeper)),
       lockstep_(std::move(contestants)),
+      table_(table),
       stats_(std::move(stats)) {
   if (stats_) config_.run.progress = &stats_->page().progress;
 }
 
 bool LockstepTarget::Run(const uint8_t* data, size_t size) {
   DecodeInto(absl::MakeConstSpan(data, size), &program_, config_.max_ops);
+  ForceTable(table_, config_.max_ops, &program_);
   if (stats_) stats_->Begin(program_, data, size);
   const RunOutcome outcome = lockstep_.Run(program_, config_.run, &result_);
   if (stats_) Count();
   if (outcome != RunOutcome::ok) Keep();
   if (stats_) stats_->page().phase.store(WorkerPhase::kIdle, std::memory_order_release);
   return outcome == RunOutcome::ok;
+}
+
+uint32_t LockstepTarget::CoverageEdges() {
+  uint32_t edges = 0;
+  for (size_t i = 0; i < lockstep_.leaders(); ++i) edges += lockstep_.leader(i).CoverageEdges();
+  return edges;
+}
+
+void LockstepTarget::CopyCoverage(uint8_t* to) {
+  for (size_t i = 0; i < lockstep_.leaders(); ++i) {
+    lockstep_.leader(i).CopyCoverage(to);
+    to += lockstep_.leader(i).CoverageEdges();
+  }
 }
 
 void LockstepTarget::Count() {
@@ -217,6 +237,11 @@ absl::StatusOr<bool> Replay(const std::string& path, const TargetConfig& config)
   if (!text.ok()) return text.status();
   absl::StatusOr<Program> program = ParseText(*text, {});
   if (!program.ok()) return program.status();
+  absl::StatusOr<Contestants> contestants = MakeAll(config.keeper.specs);
+  if (!contestants.ok()) return contestants.status();
+  absl::StatusOr<DemandedTable> demanded = TableDemandedBy(*contestants);
+  if (!demanded.ok()) return demanded.status();
+  ForceTable(demanded->table, kMaxOps, &*program);
   IsolateLimits limits;
   limits.time_ms = config.keeper.child_ms;
   absl::StatusOr<IsolatedOutcome> outcome =

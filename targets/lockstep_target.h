@@ -3,7 +3,8 @@
 // Takes the engine's bytes, runs them as a program on the implementations under test, keeps what
 // goes wrong and counts into the stats page. A finding is a return value here, never an abort,
 // unless the engine can only learn of it that way. It knows no engine. A run costs decoding,
-// lockstep and two dozen relaxed stores.
+// lockstep and two dozen relaxed stores. Inputs in another geometry than the implementations demand
+// are carried over (ForceTable), so what is run and kept is in theirs.
 //
 // Configured by the environment, which any engine passes on:
 //   MMDIFF_IMPL           implementations (default "reference,model")
@@ -59,17 +60,24 @@ class LockstepTarget {
   // Runs one input. True if all implementations agreed.
   bool Run(const uint8_t* data, size_t size);
 
+  // What the implementations that run elsewhere count of their own coverage (CoverageEdges() of
+  // each, one after the other), to hand to an engine that does not see it: how many edges, and the
+  // hits of each in the last program. `to` must be all zero.
+  uint32_t CoverageEdges();
+  void CopyCoverage(uint8_t* to);
+
   const LockstepCounters& counters() const { return lockstep_.counters(); }
 
  private:
   LockstepTarget(const TargetConfig& config, FindingKeeper keeper, Contestants contestants,
-                 std::optional<SharedStats> stats);
+                 uint32_t table, std::optional<SharedStats> stats);
   void Count();
   void Keep();
 
   TargetConfig config_;
   FindingKeeper keeper_;
   Lockstep lockstep_;
+  uint32_t table_;  // of page tables, as the implementations demand; 0: any
   std::optional<SharedStats> stats_;
   Program program_;
   RunResult result_;

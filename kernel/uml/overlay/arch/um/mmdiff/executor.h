@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The executor: runs mmdiff's programs on the mm/ around it, inside the same kernel.
+ *
+ *   run.c      boot, the loop over programs, the end of a program
+ *   cpus.c     the emulated CPUs: their folio batches
+ *   mmu.c      own: what hardware does on an access, and a TLB for each CPU
+ *   ops*.c     one function for each operation of ops.def, calling the kernel's own
+ *   files.c    own: a file system whose files have known contents
+ *   swapdev.c  own: a swap device in memory, and names for swap slots
+ *   choices.c  the decisions of the kernel, for mmdiff's reference to check and to follow
+ *   folios.c   which folios a program has, and their numbers
+ *   observe.c  the digest and the full state
+ *   coverage.c the compiler's counters of the edges of mm/
+ *   host.c     host side: shared memory and waiting
+ */
+#ifndef MMDIFF_EXECUTOR_H
+#define MMDIFF_EXECUTOR_H
+
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/pagemap.h>
+#include <linux/rmap.h>
+#include <linux/swap.h>
+#include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
+#include "wire.h"
+#include "windows.h"
+#include "records.h"
+
+#define MMDIFF_ARENA 0x4000000000ul	/* where page 0 of a process's arena is */
+#define MMDIFF_CPUS 8
+#define MMDIFF_MMS 64			/* processes alive at once; mmdiff's worlds have 8 by default */
+#define MMDIFF_ARENA_PAGES (1u << 16)
+#define MMDIFF_TABLES (MMDIFF_ARENA_PAGES / PTRS_PER_PTE)
+
+#if MMDIFF_BEFORE(6, 18)
+#define FOLIO_FLAGS(folio) ((folio)->flags)
+#else
+#define FOLIO_FLAGS(folio) ((folio)->flags.f)
+#endif
+
+enum mmdiff_opcode {
+#define MMDIFF_ARG(kind, name)
+#define MMDIFF_OP(name, result, weight, args, doc) OP_##name,
+#include "program/ops.def"
+	MMDIFF_OPCODES
+};
+#define MMDIFF_ARG(kind, name) u32 name;
+#define MMDIFF_OP(op, result, weight, arglist, doc) struct args_##op { arglist u32 unused; };
+#include "program/ops.def"
+
+enum mmdiff_choice {
+#define MMDIFF_CHOICE(Name, doc) CHOICE_##Name,
+#include "harness/choices.def"
+};
+/* Values of program/program.h. */
+enum {
+	MAP_READ = 1, MAP_WRITE = 2, MAP_IS_SHARED = 4, MAP_DO_POPULATE = 8, MAP_DO_LOCK = 16,
+	MAP_IS_FIXED = 32, MAP_NOHUGE = 64,
+	GUP_WRITE = 1, GUP_LONGTERM = 2, GUP_GET = 4, GUP_FAST = 8,
+	TTU_NO_MLOCK = 1, TTU_BATCH = 2,
+	NO_FILE = 0xffff, SHMEM_FILE = 0x10000,
+};
+
+/* --- a program ------------------------------------------------------------------------------- */
+
+struct tlb_entry {
+	struct page *page;	/* NULL: no translation */
+	u8 write, dirty, zero;
+	u8 listed;		/* is in tlb.used */
+};
+struct tlb {
+	struct tlb_entry *entry;	/* one for each page of the arena; allocated at first use */
+	u32 *used;			/* vpns that may have an entry */
+	u32 nused, arena;
+};
+struct table_shadow {
+	pte_t *table;			/* as last looked at; NULL: there was none */
+	u64 *pte;			/* raw entries */
+	u64 *fact;			/* their shares of the digest */
+	u32 nused;
+};
+struct process {
+	struct mm_struct *mm;		/* NULL: has ended */
+	u32 id;				/* handle */
+	u32 slot;			/* in processes[] */
+	u32 cpus;			/* CPUs that ever accessed it */
+	u32 open_zaps;
+	bool flush_pending;
+	struct tlb tlb[MMDIFF_CPUS];
+	struct table_shadow tables[MMDIFF_TABLES];
+	u64 facts;			/* share of the digest of its page tables */
+};
+struct isolated {
+	struct folio *folio;	/* NULL: spent or never bound */
+	u32 pages, lru, nid;	/* as counted in NR_ISOLATED_* */
+};
+struct migration {
+	struct folio *src, *dst;
+	struct isolated iso;
+	struct file *file;	/* of shared memory: held while its folio is locked, else NULL */
+	bool orphan;		/* nobody else has the file any more */
+};
+struct pinned {
+	struct page **page;	/* zero pages among them */
+	u32 npages;
+	bool get, open;
+};
+struct zap {
+	struct process *process;
+	struct mmu_gather *tlb;
+};
+
+extern struct mmdiff_wire *wire;
+extern struct process *processes[MMDIFF_MMS];
+extern u32 processes_end;	/* all that are alive are below */
+extern u32 cpu;			/* of the operation that runs */
+extern u32 op_index;
+extern bool would_wait;
+extern bool in_op;		/* an operation runs: allocations are the program's */
+
+struct op_result {
+	int err;		/* positive errno */
+	u32 value;
+	u64 data;
+	bool value_unknown;	/* the kernel does not say how much it did */
+	bool unsupported;
+};
+struct op_result run_op(const struct mmdiff_wire_op *op);
+struct process *process_new(u32 id);	/* NULL: no memory, or MMDIFF_MMS are alive */
+void process_end(struct process *p);
+struct process *process_of(struct mm_struct *mm);
+void use_process(struct process *p);
+extern u32 result_handle;
+
+/* cpus.c */
+void set_cpu(u32 to);
+void cpus_reset(void);
+struct folio_batch *batch_of(u32 on_cpu, enum mmdiff_batch_kind kind);
+
+/* mmu.c */
+struct access {
+	int err;
+	u64 value;
+};
+struct access mmu_access(struct process *p, u32 vpn, bool write, u64 value);
+pmd_t *mmu_pmd(struct mm_struct *mm, unsigned long addr);
+pte_t mmu_pte(struct mm_struct *mm, u32 vpn);	/* 0 if there is none */
+struct page *mmu_page(struct mm_struct *mm, u32 vpn);	/* of a present entry that is not the zero page */
+void tlb_reset(struct process *p);
+static inline unsigned long addr_of(u32 vpn)
+{
+	return MMDIFF_ARENA + ((unsigned long)vpn << PAGE_SHIFT);
+}
+static inline u32 vpn_of(unsigned long addr)
+{
+	return (addr - MMDIFF_ARENA) >> PAGE_SHIFT;
+}
+static inline u64 *content_of(struct page *page)
+{
+	return page_address(page);
+}
+
+/* choices.c */
+void choices_begin(void);
+void choices_end(void);
+void choices_of_merges(struct process *p);	/* after an operation that changes VMAs */
+void choose(enum mmdiff_choice kind, u32 a, u32 b, u32 c);
+
+/* files.c */
+int filesystem_init(void);
+int file_create(u32 npages, u32 order, struct file **out);
+u32 file_number(struct address_space *mapping);	/* handle, SHMEM_FILE + n, or NO_FILE */
+void files_note_shmem(struct file *file);
+void files_reset(void);
+void files_bind(u32 handle, struct file *file);
+struct file *file_of(u32 handle);
+
+/* swapdev.c */
+int swapdev_init(void);
+void swapdev_reset(void);
+void swapdev_release(void);
+struct folio *swap_cache_folio(swp_entry_t entry);
+bool swap_cached(swp_entry_t entry);
+u32 swap_slot_of(swp_entry_t entry);	/* the name of a slot */
+u32 swap_slots(void);			/* names in use are below this */
+bool swap_slot_state(u32 slot, struct swap_record *out);
+void swapdev_collect(void);		/* gives back the names of slots that are free */
+
+/* folios.c */
+int folios_init(void);
+void folios_reset(void);
+u32 folio_number(struct folio *folio);	/* kNoFolio if it is none of the program's */
+extern u32 nfolios;
+extern unsigned long pages_freed;	/* of the program's folios, since boot */
+struct tracked {
+	unsigned long pfn;
+	u32 id;
+	u32 order;
+	u64 fact;
+};
+extern struct tracked *tracked;		/* sorted by nothing; nfolios of them */
+void folios_settle(void);		/* after an operation: what was split, what is new */
+
+/* observe.c */
+void observe_reset(void);
+u64 observe_digest(void);
+u32 observe_state(void);		/* writes a state to wire->states; its offset, or IDLE if there is no room */
+void observe_forget(struct tracked *t);
+void observe_forget_process(struct process *p);
+const char *observe_leaks(void);	/* what the end of the program left behind; NULL: nothing */
+
+/* coverage.c */
+u32 coverage_bytes(void);	/* 0: built without */
+void coverage_begin(void);
+void coverage_end(void);
+
+/* host.c */
+void *host_map_shared(int fd, unsigned long bytes);
+void host_wait(volatile unsigned int *word, unsigned int seen);
+void host_wake(volatile unsigned int *word);
+void host_exit(int code);
+
+#endif

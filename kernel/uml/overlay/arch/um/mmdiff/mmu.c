@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Own: what the hardware does on an access. Each CPU has a TLB that holds single pages, never evicts one
+ * by itself, and forgets only what the kernel flushes: the harshest case, in which every missing flush is
+ * seen as a stale access.
+ */
+#include <linux/sched/mm.h>
+#include <linux/vmalloc.h>
+#include "executor.h"
+
+bool would_wait;
+
+pmd_t *mmu_pmd(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+
+	if (pgd_none(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	return pud_none(*pud) ? NULL : pmd_offset(pud, addr);
+}
+
+static pte_t *pte_at(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmd = mmu_pmd(mm, addr);
+
+	if (!pmd || pmd_none(*pmd) || pmd_leaf(*pmd) || !pmd_present(*pmd))
+		return NULL;
+	return (pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr);
+}
+
+pte_t mmu_pte(struct mm_struct *mm, u32 vpn)
+{
+	pte_t *ptep = pte_at(mm, addr_of(vpn));
+
+	return ptep ? pte_mkuptodate(*ptep) : __pte(0);
+}
+
+struct page *mmu_page(struct mm_struct *mm, u32 vpn)
+{
+	pte_t pte = mmu_pte(mm, vpn);
+
+	if (!pte_present(pte) || is_zero_pfn(pte_pfn(pte)))
+		return NULL;
+	return pfn_to_page(pte_pfn(pte));
+}
+
+static struct tlb_entry *tlb_slot(struct process *p, u32 on_cpu, u32 vpn)
+{
+	struct tlb *tlb = &p->tlb[on_cpu];
+
+	if (!tlb->entry) {
+		u32 arena = wire->world.table * wire->world.tables;
+
+		tlb->entry = vzalloc(sizeof(*tlb->entry) * arena);
+		tlb->used = vmalloc(sizeof(*tlb->used) * arena);
+		tlb->arena = arena;
+		if (!tlb->entry || !tlb->used)
+			panic("mmdiff: no memory for a TLB");
+	}
+	return &tlb->entry[vpn];
+}
+
+static void tlb_insert(struct process *p, u32 vpn, pte_t pte)
+{
+	struct tlb_entry *e = tlb_slot(p, cpu, vpn);
+	struct tlb *tlb = &p->tlb[cpu];
+
+	if (!e->listed) {
+		e->listed = 1;
+		tlb->used[tlb->nused++] = vpn;
+	}
+	e->page = pfn_to_page(pte_pfn(pte));
+	e->zero = is_zero_pfn(pte_pfn(pte));
+	e->write = pte_write(pte);
+	e->dirty = pte_dirty(pte);
+}
+
+/* For a new process; a program's world may have another arena than the last one's. */
+void tlb_reset(struct process *p)
+{
+	u32 arena = wire->world.table * wire->world.tables;
+	int c;
+	u32 i;
+
+	for (c = 0; c < MMDIFF_CPUS; c++) {
+		struct tlb *tlb = &p->tlb[c];
+
+		for (i = 0; i < tlb->nused; i++)
+			tlb->entry[tlb->used[i]] = (struct tlb_entry){ 0 };
+		tlb->nused = 0;
+		if (tlb->entry && tlb->arena != arena) {
+			vfree(tlb->entry);
+			vfree(tlb->used);
+			tlb->entry = NULL;
+		}
+	}
+}
+
+/* --- flushes, as the kernel asks for them ------------------------------------------------------- */
+
+void mmdiff_tlb_flush(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	struct process *p = process_of(mm);
+	int c;
+	u32 i;
+
+	if (!p)
+		return;
+	if (start == 0 && end == ULONG_MAX)
+		p->flush_pending = false;
+	for (c = 0; c < MMDIFF_CPUS; c++) {
+		struct tlb *tlb = &p->tlb[c];
+		u32 kept = 0;
+
+		for (i = 0; i < tlb->nused; i++) {
+			u32 vpn = tlb->used[i];
+
+			if (addr_of(vpn) >= start && addr_of(vpn) < end)
+				tlb->entry[vpn] = (struct tlb_entry){ 0 };
+			else
+				tlb->used[kept++] = vpn;
+		}
+		tlb->nused = kept;
+	}
+}
+
+bool mmdiff_tlb_should_defer(struct mm_struct *mm)
+{
+	struct process *p = process_of(mm);
+
+	return p && (p->cpus & ~(1u << cpu));
+}
+
+void mmdiff_tlb_add_pending(struct mm_struct *mm)
+{
+	struct process *p = process_of(mm);
+
+	if (p)
+		p->flush_pending = true;
+}
+
+void mmdiff_tlb_flush_pending(void)
+{
+	u32 i;
+
+	for (i = 0; i < processes_end; i++)
+		if (processes[i] && processes[i]->flush_pending)
+			mmdiff_tlb_flush(processes[i]->mm, 0, ULONG_MAX);
+}
+
+void mmdiff_would_wait(void)
+{
+	would_wait = true;
+}
+
+/* Only a migration of the program holds a folio locked. */
+bool mmdiff_held(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio;
+
+	if (!in_op)
+		return false;
+	folio = filemap_get_folio(mapping, index);
+	if (IS_ERR(folio))
+		return false;
+	if (folio_test_locked(folio))
+		would_wait = true;
+	folio_put(folio);
+	return would_wait;
+}
+
+/* --- accesses ----------------------------------------------------------------------------------- */
+
+static u64 touch(struct tlb_entry *e, bool write, u64 value)
+{
+	if (e->zero)
+		return 0;
+	if (write)
+		*content_of(e->page) = value;
+	return *content_of(e->page);
+}
+
+/* A walk of the page table: sets young and dirty and fills the TLB, or says that it takes a fault. */
+static bool walk(struct process *p, u32 vpn, bool write)
+{
+	pte_t *ptep = pte_at(p->mm, addr_of(vpn)), pte;
+
+	if (!ptep)
+		return false;
+	pte = pte_mkuptodate(*ptep);
+	if (!(pte_val(pte) & _PAGE_PRESENT) || (write && !pte_write(pte)))
+		return false;
+	pte = pte_mkyoung(pte);
+	if (write)
+		pte = pte_mkdirty(pte);
+	set_pte(ptep, pte);
+	tlb_insert(p, vpn, pte);
+	return true;
+}
+
+static int fault(struct process *p, u32 vpn, bool write)
+{
+	unsigned int flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT | FAULT_FLAG_USER |
+			     (write ? FAULT_FLAG_WRITE : 0);
+	struct mm_struct *mm = p->mm;
+	struct vm_area_struct *vma;
+	vm_fault_t ret;
+
+	if (!mmap_read_trylock(mm))
+		return EAGAIN;
+	vma = vma_lookup(mm, addr_of(vpn));
+	if (!vma || !(vma->vm_flags & (write ? VM_WRITE : VM_READ))) {
+		mmap_read_unlock(mm);
+		return EFAULT;
+	}
+	would_wait = false;
+	ret = mmdiff_handle_mm_fault(vma, addr_of(vpn), flags, NULL);
+	if (ret & VM_FAULT_COMPLETED)
+		return 0;
+	mmap_read_unlock(mm);
+	if (would_wait || (ret & VM_FAULT_RETRY))
+		return EAGAIN;
+	return ret & VM_FAULT_ERROR ? EFAULT : 0;
+}
+
+struct access mmu_access(struct process *p, u32 vpn, bool write, u64 value)
+{
+	struct access a = { 0 };
+	int tries;
+
+	for (tries = 0; tries < 16; tries++) {
+		struct tlb_entry *e = tlb_slot(p, cpu, vpn);
+
+		if (e->page && write && e->write && !e->dirty) {
+			/* The CPU sets the dirty bit in memory, if the entry still says the same. */
+			pte_t *ptep = pte_at(p->mm, addr_of(vpn));
+			pte_t pte = ptep ? pte_mkuptodate(*ptep) : __pte(0);
+
+			if ((pte_val(pte) & _PAGE_PRESENT) && pte_write(pte) &&
+			    pfn_to_page(pte_pfn(pte)) == e->page) {
+				set_pte(ptep, pte_mkyoung(pte_mkdirty(pte)));
+				e->dirty = 1;
+			} else {
+				e->page = NULL;
+			}
+		} else if (e->page && write && !e->write) {
+			e->page = NULL;
+		}
+		if (e->page || walk(p, vpn, write)) {
+			a.value = touch(e, write, value);
+			return a;
+		}
+		a.err = fault(p, vpn, write);
+		if (a.err)
+			return a;
+	}
+	panic("mmdiff: access to page %x of process %u never succeeds", vpn, p->id);
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tree's file, with a door to the fault-around window. One call is replaced: a fault that meets a
+ * migration entry would sleep until the program ends the migration, which it never can; it is told to
+ * the executor, and the fault returns as if it had been woken.
+ */
+#include <linux/mm.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include "../mmdiff/windows.h"
+#define migration_entry_wait(mm, pmd, addr) mmdiff_would_wait()
+#if MMDIFF_BEFORE(6, 16)
+#include <asm/tlb.h>
+/* MADV_DONTNEED drains the LRU batches and finishes a gather for each VMA; both are noted. */
+#define lru_add_drain() mmdiff_drain_at_dontneed()
+#define tlb_finish_mmu(tlb) do {						\
+	if ((tlb)->end)								\
+		mmdiff_gather_finished((tlb)->mm, (tlb)->end);			\
+	(tlb_finish_mmu)(tlb);							\
+} while (0)
+#endif
+#define workingset_refault mmdiff_refault	/* what comes of it is noted */
+#include "memory.tree.c"
+#undef migration_entry_wait
+
+void mmdiff_set_fault_around(unsigned int pages)
+{
+	fault_around_pages = pages;
+}
+
+void mmdiff_zap_range(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned long start,
+		      unsigned long end)
+{
+#if MMDIFF_BEFORE(6, 16)
+	lru_add_drain();
+#endif
+#if MMDIFF_BEFORE(7, 1)
+	unmap_page_range(tlb, vma, start, end, NULL);
+#else
+	zap_vma_range_batched(tlb, vma, start, end - start, NULL);
+#endif
+}

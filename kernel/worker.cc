@@ -1,0 +1,349 @@
+#include "kernel/worker.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <cstddef>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "harness/choice.h"
+#include "kernel/report.h"
+
+namespace mmdiff {
+namespace {
+
+static_assert(sizeof(mmdiff_wire_op) == sizeof(Op) && offsetof(mmdiff_wire_op, code) == 0 &&
+              offsetof(Op, code) == 0 && offsetof(mmdiff_wire_op, thread) == offsetof(Op, thread) &&
+              offsetof(mmdiff_wire_op, cpu) == offsetof(Op, cpu) &&
+              offsetof(mmdiff_wire_op, arg) == offsetof(Op, arg));
+static_assert(sizeof(mmdiff_wire_world) == sizeof(World) &&
+              offsetof(mmdiff_wire_world, orders) == offsetof(World, orders));
+#define MMDIFF_WORLD(name, dflt, min, max, doc) \
+  static_assert(offsetof(mmdiff_wire_world, name) == offsetof(World, name));
+#include "program/world.def"
+static_assert(sizeof(mmdiff_wire_choice) == sizeof(Choice) &&
+              offsetof(mmdiff_wire_choice, kind) == offsetof(Choice, kind) &&
+              offsetof(mmdiff_wire_choice, a) == offsetof(Choice, a) &&
+              offsetof(mmdiff_wire_choice, b) == offsetof(Choice, b) &&
+              offsetof(mmdiff_wire_choice, c) == offsetof(Choice, c));
+static_assert(MMDIFF_WIRE_OPS == kMaxOps);
+
+constexpr char kRemedy[] = "; build one with ./mmdiff kernel build --debian 6.12";
+
+// What every kernel is booted with: little memory, no console but stderr, no clock of its own, and
+// a warning ends it, so that the first report is the last. Warnings are printed from loglevel 5 on.
+constexpr const char* kCommandLine[] = {
+    "mem=512M", "time-travel=inf-cpu", "con=null",        "console=stderr0",
+    "stderr=1", "loglevel=5",          "panic_on_warn=1",
+};
+// Where the child finds the shared memory; it has no other descriptors but its output.
+constexpr int kWireFd = 3;
+constexpr size_t kConsoleLimit = 1u << 20;  // the console is cut down when it is larger
+// While a program runs, so often is looked whether the process still lives.
+constexpr long kSliceNs = 10'000'000;
+// How long a kernel that has said how it ends may take to print why and end.
+constexpr uint32_t kLastWordsMs = 2000;
+// So much is shown of what a kernel printed that did not boot.
+constexpr size_t kBootWordsBytes = 2048;
+
+using Clock = std::chrono::steady_clock;
+
+uint32_t Load(uint32_t* word) {
+  return std::atomic_ref<uint32_t>(*word).load(std::memory_order_acquire);
+}
+void StoreAndWake(uint32_t* word, uint32_t value) {
+  std::atomic_ref<uint32_t>(*word).store(value, std::memory_order_release);
+  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
+absl::Status SystemError(const char* what) {
+  return absl::InternalError(
+      absl::StrCat(what, " for a kernel: ", std::strerror(errno), "; is there memory left?"));
+}
+
+// In the child, between fork and exec: only what is safe after the fork of a threaded process.
+[[noreturn]] void BecomeKernel(pid_t parent, int wire_fd, int console_fd, char* const* argv) {
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  personality(ADDR_NO_RANDOMIZE);
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  struct sigaction by_default = {};
+  by_default.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &by_default, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  // Out of the way of the numbers they are to get.
+  wire_fd = fcntl(wire_fd, F_DUPFD, 64);
+  console_fd = fcntl(console_fd, F_DUPFD, 64);
+  const int null = open("/dev/null", O_RDONLY);
+  if (wire_fd < 0 || console_fd < 0 || null < 0 || dup2(null, 0) < 0 || dup2(console_fd, 1) < 0 ||
+      dup2(console_fd, 2) < 0 || dup2(wire_fd, kWireFd) < 0) {
+    _exit(127);
+  }
+  syscall(SYS_close_range, kWireFd + 1, ~0u, 0);
+  execv(argv[0], argv);
+  const char* why = std::strerror(errno);
+  for (const char* part : {"cannot execute: ", why, "\n"}) {
+    if (write(2, part, std::strlen(part)) < 0) break;
+  }
+  _exit(127);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerOptions& options) {
+  std::unique_ptr<Worker> worker(new Worker);
+  if (absl::Status s = worker->Prepare(options); !s.ok()) return s;
+  if (absl::Status s = worker->Spawn(options); !s.ok()) return s;
+  if (absl::Status s = worker->WaitForBoot(options); !s.ok()) return s;
+  return worker;
+}
+
+Worker::~Worker() {
+  Kill();
+  if (wire_ != nullptr) munmap(wire_, sizeof(mmdiff_wire));
+  if (wire_fd_ >= 0) close(wire_fd_);
+  if (console_fd_ >= 0) close(console_fd_);
+}
+
+absl::Status Worker::Prepare(const WorkerOptions& options) {
+  options_ = options;
+  struct stat file;
+  if (stat(options.executable.c_str(), &file) != 0) {
+    return absl::NotFoundError(absl::StrCat("there is no kernel ", options.executable, kRemedy));
+  }
+  if (!S_ISREG(file.st_mode) || access(options.executable.c_str(), X_OK) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options.executable, " is not an executable", kRemedy));
+  }
+  wire_fd_ = memfd_create("mmdiff-wire", MFD_CLOEXEC);
+  if (wire_fd_ < 0 || ftruncate(wire_fd_, sizeof(mmdiff_wire)) != 0) {
+    return SystemError("no shared memory");
+  }
+  void* memory =
+      mmap(nullptr, sizeof(mmdiff_wire), PROT_READ | PROT_WRITE, MAP_SHARED, wire_fd_, 0);
+  if (memory == MAP_FAILED) return SystemError("no address space");
+  wire_ = static_cast<mmdiff_wire*>(memory);
+  wire_->magic = MMDIFF_WIRE_MAGIC;
+  wire_->version = MMDIFF_WIRE_VERSION;
+  wire_->op_index = MMDIFF_WIRE_IDLE;
+  // A file and not a pipe, so that nobody has to read while the kernel prints.
+  console_fd_ = memfd_create("mmdiff-console", MFD_CLOEXEC);
+  if (console_fd_ < 0 || fcntl(console_fd_, F_SETFL, O_APPEND) != 0) {
+    return SystemError("no room for the console");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Worker::Spawn(const WorkerOptions& options) {
+  std::vector<std::string> words = {options.executable, absl::StrCat("mmdiff=", kWireFd)};
+  words.insert(words.end(), std::begin(kCommandLine), std::end(kCommandLine));
+  words.insert(words.end(), options.arguments.begin(), options.arguments.end());
+  std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  owner_ = getpid();
+  pid_ = fork();
+  if (pid_ < 0) return SystemError("no process");
+  if (pid_ == 0) BecomeKernel(owner_, wire_fd_, console_fd_, argv.data());
+  setpgid(pid_, pid_);  // whoever comes first
+  return absl::OkStatus();
+}
+
+absl::Status Worker::WaitForBoot(const WorkerOptions& options) {
+  const bool booted = WaitFor(&wire_->booted, 1, options.boot_ms);
+  std::string why;
+  if (!booted && pid_ >= 0) {
+    Kill();
+    why = absl::StrCat("did not boot within ", options.boot_ms,
+                       " ms: it is no kernel made for mmdiff, or the machine is overloaded");
+  } else if (!booted) {
+    why = absl::StrCat("did not boot: it ", HowItEnded());
+  } else if (wire_->magic != MMDIFF_WIRE_MAGIC || wire_->version != MMDIFF_WIRE_VERSION) {
+    Kill();
+    why = absl::StrCat("speaks version ", wire_->version, " of the wire and this mmdiff ",
+                       MMDIFF_WIRE_VERSION);
+  }
+  if (why.empty()) {
+    console_from_ = console_seen_ = lseek(console_fd_, 0, SEEK_END);
+    return absl::OkStatus();
+  }
+  std::string console = Console();
+  const KernelReport report = ReadKernelReport(console);
+  if (!report.title.empty()) absl::StrAppend(&why, " after \"", report.title, "\"");
+  if (console.size() > kBootWordsBytes) console.erase(0, console.size() - kBootWordsBytes);
+  return absl::FailedPreconditionError(
+      absl::StrCat("the kernel ", options.executable, " ", why,
+                   "; build it anew with ./mmdiff kernel build (for example --debian 6.12)",
+                   console.empty() ? "" : absl::StrCat(". It printed:\n", console)));
+}
+
+bool Worker::usable() const { return pid_ >= 0 && owner_ == getpid(); }
+
+std::string Worker::release() const {
+  return std::string(wire_->release, strnlen(wire_->release, sizeof(wire_->release)));
+}
+std::string Worker::features() const {
+  return std::string(wire_->features, strnlen(wire_->features, sizeof(wire_->features)));
+}
+
+bool Worker::Reap() {
+  if (pid_ < 0) return true;
+  siginfo_t info{};
+  const int looked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+  if (looked == 0 && info.si_pid == 0) return false;
+  if (looked != 0 && errno == EINTR) return false;
+  // While it is not reaped the number of its group cannot be anybody else's.
+  if (looked == 0) kill(-pid_, SIGKILL);
+  if (looked != 0 || waitpid(pid_, &wait_status_, 0) < 0) wait_status_ = 0;  // reaped by others
+  pid_ = -1;
+  return true;
+}
+
+void Worker::Kill() {
+  if (pid_ < 0) return;
+  if (owner_ != getpid()) {  // a copy of it in a forked child
+    pid_ = -1;
+    return;
+  }
+  kill(-pid_, SIGKILL);
+  kill(pid_, SIGKILL);
+  while (waitpid(pid_, &wait_status_, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+}
+
+bool Worker::WaitFor(uint32_t* word, uint32_t value, uint32_t ms) {
+  const Clock::time_point end = Clock::now() + std::chrono::milliseconds(ms);
+  const timespec slice{0, kSliceNs};
+  for (;;) {
+    const uint32_t seen = Load(word);
+    if (seen == value) return true;
+    const long woken = syscall(SYS_futex, word, FUTEX_WAIT, seen, &slice, nullptr, 0);
+    if (woken == 0 || errno != ETIMEDOUT) continue;
+    // It may have answered just before it ended.
+    if (Reap()) return Load(word) == value;
+    TrimConsole();
+    if (Clock::now() >= end) return Load(word) == value;
+  }
+}
+
+// Waits for the end of a kernel that has announced it, then makes sure of it.
+void Worker::LetItEnd() {
+  const timespec pause{0, 1'000'000};
+  for (uint32_t ms = 0; ms < kLastWordsMs && !Reap(); ++ms) nanosleep(&pause, nullptr);
+  Kill();
+}
+
+void Worker::TrimConsole() {
+  struct stat file;
+  if (fstat(console_fd_, &file) != 0 || file.st_size <= static_cast<off_t>(kConsoleLimit)) return;
+  console_cut_ = Console();
+  if (ftruncate(console_fd_, 0) == 0) console_from_ = console_seen_ = 0;
+}
+
+// Whether the kernel has reported something in the last program and gone on.
+bool Worker::ReportsQuietly() {
+  struct stat file;
+  if (fstat(console_fd_, &file) != 0 || file.st_size == console_seen_) return false;
+  const std::string text = ConsoleFrom(console_seen_);
+  console_seen_ = file.st_size;
+  return !ReadKernelReport(text).kind.empty();
+}
+
+std::string Worker::Console() const {
+  std::string text = console_cut_ + ConsoleFrom(console_from_);
+  if (text.size() > kConsoleBytes) text.erase(0, text.size() - kConsoleBytes);
+  return text;
+}
+
+// The last part of what was printed after the first `from` bytes.
+std::string Worker::ConsoleFrom(int64_t from) const {
+  struct stat file;
+  if (fstat(console_fd_, &file) != 0) return "";
+  const int64_t size = file.st_size;
+  from = std::max(from, size - static_cast<int64_t>(kConsoleBytes));
+  std::string text(static_cast<size_t>(std::max<int64_t>(0, size - from)), '\0');
+  const ssize_t n = pread(console_fd_, text.data(), text.size(), from);
+  text.resize(n < 0 ? 0 : static_cast<size_t>(n));
+  return text;
+}
+
+std::string Worker::HowItEnded() const {
+  if (!WIFSIGNALED(wait_status_)) {
+    return absl::StrCat("ended with exit code ", WEXITSTATUS(wait_status_));
+  }
+  const char* name = sigabbrev_np(WTERMSIG(wait_status_));
+  return absl::StrCat("was killed by signal ", WTERMSIG(wait_status_),
+                      name == nullptr ? "" : absl::StrCat(" (SIG", name, ")"));
+}
+
+WorkerRun Worker::Run(const World& world, const std::vector<Op>& ops, uint32_t snap_from,
+                      uint32_t flags) {
+  mmdiff_wire& wire = *wire_;
+  const uint32_t nops = static_cast<uint32_t>(std::min<size_t>(ops.size(), MMDIFF_WIRE_OPS));
+  std::memcpy(&wire.world, &world, sizeof(world));
+  if (nops != 0) std::memcpy(wire.ops, ops.data(), nops * sizeof(Op));
+  wire.nops = nops;
+  wire.snap_from = snap_from;
+  wire.flags = flags;
+  wire.op_index = wire.fate_op = MMDIFF_WIRE_IDLE;
+  wire.fate = MMDIFF_WIRE_OK;
+  wire.ops_run = wire.choices_used = wire.state_bytes_used = 0;
+  wire.text[0] = '\0';
+  ++runs_;
+  if (runs_ % 1024 == 0) TrimConsole();
+  const uint32_t number = wire.request + 1;
+  StoreAndWake(&wire.request, number);
+  const bool replied = WaitFor(&wire.reply, number, options_.program_ms);
+
+  WorkerRun run;
+  run.answered = std::min(wire.ops_run, nops);
+  const bool quiet = replied && wire.fate == MMDIFF_WIRE_OK;
+  if (quiet && !ReportsQuietly()) return run;
+  if (quiet) {
+    run.end = WorkerEnd::kReport;
+    Kill();
+  } else if (replied) {
+    run.end = wire.fate == MMDIFF_WIRE_LEAK ? WorkerEnd::kLeak : WorkerEnd::kReport;
+    LetItEnd();
+    run.text = std::string(wire.text, strnlen(wire.text, sizeof(wire.text)));
+  } else if (pid_ >= 0) {
+    run.end = WorkerEnd::kHung;
+    Kill();
+    run.text = absl::StrCat("no answer within ", options_.program_ms, " ms");
+  } else {
+    run.end = WorkerEnd::kDied;
+    run.text = absl::StrCat("the kernel's process ", HowItEnded());
+  }
+  run.console = Console();
+  // The operation that was under way has no answer, those before it have.
+  const uint32_t current = wire.op_index;
+  if (current != MMDIFF_WIRE_IDLE) run.answered = std::max(run.answered, std::min(current, nops));
+  const uint32_t last = nops == 0 ? 0 : nops - 1;
+  run.op_index = wire.fate_op != MMDIFF_WIRE_IDLE ? wire.fate_op : run.answered;
+  run.op_index = std::min({run.op_index, run.answered, last});
+  return run;
+}
+
+}  // namespace mmdiff

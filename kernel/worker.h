@@ -1,0 +1,110 @@
+// Worker: a Linux kernel that runs as another process and executes programs for this one.
+//
+// The process is started with a piece of shared memory (wire.h), has its own process group, dies
+// with the thread that started it, sees no input, and its console is kept. A program is handed over
+// whole and its answers are read from the shared memory, also after the process has died in the
+// middle. A process that crashes, ends or hangs is killed with its whole group and never used
+// again. It knows no references and compares nothing.
+//
+// Start costs a boot, some 50 ms; Run costs what the program costs the kernel and two wake-ups.
+#ifndef MMDIFF_KERNEL_WORKER_H_
+#define MMDIFF_KERNEL_WORKER_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kernel/wire.h"
+#include "program/program.h"
+
+namespace mmdiff {
+
+struct WorkerOptions {
+  std::string executable;              // path of the kernel
+  std::vector<std::string> arguments;  // added to its command line
+  uint32_t boot_ms = 10000;            // that it may take to boot
+  uint32_t program_ms = 5000;          // that a program may take before it counts as hung
+};
+
+enum class WorkerEnd : uint8_t {
+  kOk,
+  kLeak,    // the program's end left something behind
+  kReport,  // the kernel reported a bug: its console says which. A report that it survived (a bad
+            // page, a lockdep splat) is put down to the last operation, for nobody knows better
+  kDied,    // the process ended without a word
+  kHung,    // it was killed at the time limit
+};
+
+// How a program ended.
+struct WorkerRun {
+  WorkerEnd end = WorkerEnd::kOk;
+  uint32_t op_index = 0;  // the operation it is put down to; not kOk only
+  uint32_t answered = 0;  // operations whose results, choices and digests are there
+  std::string text;       // one line; not kOk only
+  std::string console;    // what the kernel printed since it booted, the last 64 KiB; not kOk only
+};
+
+class Worker {
+ public:
+  static constexpr size_t kConsoleBytes = 64u << 10;
+
+  // Starts the process and waits until the kernel has booted. Error: NotFound if the executable is
+  // not there, FailedPrecondition if it cannot run, is of another version of the wire or does not
+  // boot, with what it printed and what to do; Internal if the system refuses memory or processes.
+  static absl::StatusOr<std::unique_ptr<Worker>> Start(const WorkerOptions& options);
+  // Kills the process.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Runs the operations from an empty machine. States are there from operation `snap_from` on
+  // (MMDIFF_WIRE_IDLE: none) as far as there is room; `flags` are mmdiff_wire_flags. Anything but
+  // kOk has ended the process. Needs usable().
+  WorkerRun Run(const World& world, const std::vector<Op>& ops, uint32_t snap_from, uint32_t flags);
+
+  // Whether it can run another program: it lives, and this process has started it. After a fork the
+  // child has to start one of its own.
+  bool usable() const;
+  uint64_t runs() const { return runs_; }  // programs run since it booted
+  // What the last program left. Stays readable after the process has died.
+  const mmdiff_wire& wire() const { return *wire_; }
+  std::string release() const;   // "6.12.117"
+  std::string features() const;  // "kasan debug_vm coverage"
+
+ private:
+  Worker() = default;
+  absl::Status Prepare(const WorkerOptions& options);
+  absl::Status Spawn(const WorkerOptions& options);
+  absl::Status WaitForBoot(const WorkerOptions& options);
+  // Waits until *word is `value`. False if the process ended or the time is up.
+  bool WaitFor(uint32_t* word, uint32_t value, uint32_t ms);
+  bool Reap();
+  void Kill();
+  void LetItEnd();
+  void TrimConsole();
+  bool ReportsQuietly();
+  std::string ConsoleFrom(int64_t from) const;
+  std::string Console() const;
+  std::string HowItEnded() const;
+
+  WorkerOptions options_;
+  mmdiff_wire* wire_ = nullptr;
+  int wire_fd_ = -1;
+  int console_fd_ = -1;
+  int64_t console_from_ = 0;  // what was printed before is of the boot
+  int64_t console_seen_ = 0;  // what was printed before holds no report
+  std::string console_cut_;   // of a console that grew too large: the last part of what was cut off
+  pid_t pid_ = -1;            // -1: ended and reaped
+  pid_t owner_ = -1;          // the process that started it
+  int wait_status_ = 0;
+  uint64_t runs_ = 0;
+};
+
+}  // namespace mmdiff
+
+#endif  // MMDIFF_KERNEL_WORKER_H_
