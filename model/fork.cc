@@ -150,6 +150,7 @@ OpResult Model::fork(const args::fork& a, OpContext& ctx) {
   if (parent->open_zaps.get() != 0) return OpResult{.err = kEAGAIN};
   Mm* child = k_.mm_alloc(t, ctx.result_handle);
   if (child == nullptr) return OpResult{.err = kEAGAIN};
+  child->tlb_flush_batched.set(parent->tlb_flush_batched.get());  // dup_mm copies it with the rest
   dup_mmap(t, *child, *parent);
   k_.mm_publish(*child);
   return OpResult{};

@@ -156,6 +156,12 @@ int get_page(Task& t, Vma& vma, uint32_t vpn, uint32_t flags, bool grab, Page** 
   }
 }
 
+// A file that wants to know of each write cannot be written for long without asking it.
+bool writable_file_mapping_allowed(const Vma& vma, uint32_t flags) {
+  constexpr uint32_t kBoth = kGupWrite | kGupLongterm;
+  return (flags & kBoth) != kBoth || vma.is_cow() || vma.file == nullptr || vma.file->shmem;
+}
+
 // Appends the pages of [vpn, vpn + npages) as long as GUP-fast serves: up to the first page that
 // needs a fault or, long-term, that must move.
 void gup_fast_range(Task& t, Mm& mm, uint32_t vpn, uint32_t npages, PinnedPages* out) {
@@ -163,8 +169,10 @@ void gup_fast_range(Task& t, Mm& mm, uint32_t vpn, uint32_t npages, PinnedPages*
   for (uint32_t i = 0; i < npages; ++i) {
     const Vma* vma = vma_lookup(mm, vpn + i);
     Page* page = nullptr;
-    if (vma == nullptr || !vma->has(needed) || !gup_fast_pte(t, *vma, vpn + i, out->flags, &page))
+    if (vma == nullptr || !vma->has(needed) || !writable_file_mapping_allowed(*vma, out->flags) ||
+        !gup_fast_pte(t, *vma, vpn + i, out->flags, &page)) {
       return;
+    }
     out->pages.push_back(page);
   }
 }
@@ -176,6 +184,7 @@ int get_user_pages(Task& t, Mm& mm, uint32_t vpn, uint32_t npages, PinnedPages* 
   for (uint32_t i = 0; i < npages; ++i) {
     if (vma == nullptr || vpn + i >= vma->end) vma = vma_lookup(mm, vpn + i);
     if (vma == nullptr || !vma->has(needed)) return kEFAULT;
+    if (!writable_file_mapping_allowed(*vma, out->flags)) return kEFAULT;
     Page* page = nullptr;
     if (const int err = get_page(t, *vma, vpn + i, out->flags, true, &page); err != 0) return err;
     out->pages.push_back(page);

@@ -33,6 +33,8 @@ struct Madvise {
     } else if (flush_start < flush_end) {
       flush_tlb_range(t, mm, flush_start, flush_end);
     }
+    flush_start = UINT32_MAX;
+    flush_end = 0;
   }
 };
 
@@ -225,8 +227,12 @@ OpResult DoMadvise(Kernel& k, OpContext& ctx, uint32_t mm_handle, uint32_t vpn, 
       *mm, vpn, madvise_end(k.world, vpn, npages), [&](Vma& vma, uint32_t from, uint32_t to) {
         if (vma.has(kVmLocked) || (advice == Advice::kFree && !vma.is_anonymous()))
           return int32_t{kEINVAL};
-        m.gathered = true;
         AdviseVma(m, advice, from, to);
+        if (advice != Advice::kFree) {
+          m.gathered = true;
+          m.Finish();
+          m.gathered = false;
+        }
         return int32_t{0};
       });
   m.Finish();

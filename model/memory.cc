@@ -145,8 +145,8 @@ int do_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags) 
   const bool write = flags == kFaultWrite;
   const bool cow = write && vma.is_cow();
   if (cow) anon_vma_prepare(t, vma);
-  if (index >= vma.file->npages) return kEFAULT;
   if (!write && do_fault_around(t, vma, table, vpn)) return 0;
+  if (index >= vma.file->npages) return kEFAULT;
   Folio* found = filemap_get_or_create(t, *vma.file, index);
   if (found == nullptr) return 0;
   Folio& folio = *found;

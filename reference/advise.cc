@@ -121,6 +121,7 @@ OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advic
   bool hole = false;
   // dontneed and free have one gather for all VMAs, cold and pageout one for each.
   bool gathered = advice == Advice::kDontneed || advice == Advice::kFree;
+  const bool by_vma = !gathered;
   for (uint32_t at = vpn; at < end && r.err == 0;) {
     const size_t i = FirstVmaAtOrAfter(*mm, at);
     if (i == mm->vmas.size() || mm->vmas[i].start > at) {
@@ -136,7 +137,6 @@ OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advic
       r.err = EINVAL;
       break;
     }
-    gathered = true;
     if (advice != Advice::kDontneed) Drain(ctx.cpu);
     FlushPending(*mm, at, stop);
     if (advice == Advice::kDontneed) DrainIfChosen(0, ctx);
@@ -148,6 +148,7 @@ OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advic
       if (advice == Advice::kPageout) PageoutRange(*mm, at, table_end, ctx, &r.value);
       at = table_end;
     }
+    if (by_vma) FinishGather(g, ctx);
     at = stop;
   }
   if (r.err == 0 && hole) r.err = ENOMEM;

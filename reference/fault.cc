@@ -139,8 +139,8 @@ int Engine::FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
   const uint32_t index = vma.FileIndex(vpn);
   const bool write = kind == FaultKind::kWrite;
   if (write && !vma.shared()) PrepareAnonVma(mm, vma);
-  if (index >= file.npages) return EFAULT;
   if (!write && FaultAround(mm, vma, vpn, file, ctx)) return 0;
+  if (index >= file.npages) return EFAULT;
   const FolioId f = FindOrCreate(file, index, vpn, ctx);
   if (F(f).is(kFolioLocked)) return EAGAIN;
   const uint32_t offset = index - F(f).index;

@@ -62,6 +62,9 @@ int Engine::GupPage(Mm& mm, uint32_t vpn, uint32_t flags, bool* fast, OpContext&
   for (;;) {
     Vma* vma = vpn < world_.arena() ? FindVma(mm, vpn) : nullptr;
     if (vma == nullptr || (vma->flags & (write ? kVmWrite : kVmRead)) == 0) return EFAULT;
+    // A file that wants to know of each write cannot be written for long without asking it.
+    if (write && (flags & kGupLongterm) != 0 && vma->shared() && vma->file < kShmemFile)
+      return EFAULT;
     const Pte pte = mm.ptes[vpn];
     if (GupServes(pte, *vma, flags)) {
       *out = pte.present() ? HeldPage{pte.ref, pte.offset} : HeldPage{kNoFolio, 0};

@@ -180,6 +180,7 @@ OpResult Engine::fork(const args::fork& a, OpContext& ctx) {
   if (parent == nullptr) return OpResult{.err = ESRCH};
   if (parent->open_zaps != 0 || live_.size() >= world_.mms) return OpResult{.err = EAGAIN};
   Mm* child = NewMm(ctx.result_handle);
+  child->tlb_flush_batched = parent->tlb_flush_batched;  // dup_mm copies it with the rest
   for (const Vma& vma : parent->vmas) {
     if ((vma.flags & kVmDontCopy) != 0) continue;
     Vma copy = vma;

@@ -93,6 +93,10 @@ Engine::Shrink Engine::ShrinkFolio(size_t position, bool ignore_references, OpCo
   if (!ignore_references) {
     bool vm_locked = false;
     const uint32_t count = CountReferenced(f, &vm_locked, ctx);
+    if (vm_locked && ctx.choices->Peek(ChoiceKind::kLockedForgotten) != nullptr) {
+      ctx.choices->Take();
+      F(f).Set(kFolioReferenced, false);
+    }
     if (vm_locked) return Shrink::kActivate;
     const bool was_referenced = F(f).is(kFolioReferenced);
     F(f).Set(kFolioReferenced, count != 0);

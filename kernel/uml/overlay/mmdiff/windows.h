@@ -74,6 +74,7 @@ void mmdiff_swap_forget_place(void);
 vm_fault_t mmdiff_handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsigned int flags,
 				  struct pt_regs *regs);
 bool mmdiff_gup_isolate(struct folio *folio);
+void mmdiff_gup_migrates(void);
 void mmdiff_drain_at_zap(void);
 extern unsigned long mmdiff_gathers;	/* opened since boot */
 void mmdiff_gather_flush(void);

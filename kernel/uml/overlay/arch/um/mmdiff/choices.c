@@ -145,27 +145,47 @@ vm_fault_t mmdiff_handle_mm_fault(struct vm_area_struct *vma, unsigned long addr
  * Which drains a long-term pin makes is not reported: they are those of the reference's own rule
  * (GupDrain), and a kernel with another rule is told apart by what its batches hold.
  */
-static u32 isolations_failed;
+static bool isolated_in_pass;
 
-bool mmdiff_gup_isolate(struct folio *folio)
+static void stop_retrying(bool stop)
 {
-	if (folio_isolate_lru(folio))
-		return true;
-	if (in_op && ++isolations_failed > 64) {
-		would_wait = true;
+	would_wait = stop;
+	if (stop) {
 		sigaddset(&current->pending.signal, SIGKILL);
 		set_tsk_thread_flag(current, TIF_SIGPENDING);
+	} else {
+		sigdelset(&current->pending.signal, SIGKILL);
+		clear_tsk_thread_flag(current, TIF_SIGPENDING);
 	}
+}
+
+/* A pass that isolates nothing would be repeated for ever: the next one does not begin. */
+bool mmdiff_gup_isolate(struct folio *folio)
+{
+	if (folio_isolate_lru(folio)) {
+		if (in_op && !isolated_in_pass)
+			stop_retrying(false);
+		isolated_in_pass = true;
+		return true;
+	}
+	if (in_op && !isolated_in_pass)
+		stop_retrying(true);
 	return false;
+}
+
+void mmdiff_gup_migrates(void)
+{
+	isolated_in_pass = false;
 }
 
 void choices_end(void)
 {
-	isolations_failed = 0;
-	if (sigismember(&current->pending.signal, SIGKILL)) {
-		sigdelset(&current->pending.signal, SIGKILL);
-		clear_tsk_thread_flag(current, TIF_SIGPENDING);
-	}
+	bool waits = would_wait;
+
+	isolated_in_pass = false;
+	if (sigismember(&current->pending.signal, SIGKILL))
+		stop_retrying(false);
+	would_wait = waits;
 }
 
 /* --- merges ---------------------------------------------------------------------------------------- */
@@ -378,6 +398,11 @@ int mmdiff_folio_referenced(struct folio *folio, int is_locked, struct mem_cgrou
 	walk_begin(WALK_REFERENCED, folio, true);
 	n = folio_referenced(folio, is_locked, memcg, vm_flags);
 	walk_end();
+#if MMDIFF_BEFORE(6, 18)
+	if ((*vm_flags & VM_LOCKED) && folio_test_referenced(folio) &&
+	    wire->ops[op_index].code != OP_referenced)
+		choose(CHOICE_LockedForgotten, 0, 0, 0);
+#endif
 	return n;
 }
 
