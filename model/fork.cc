@@ -89,7 +89,6 @@ void copy_nonpresent_pte(Copy& c, uint32_t vpn, Pte pte) {
 }
 
 void copy_pte_range(Copy& c, uint32_t start, uint32_t end) {
-  c.dst_table = pte_alloc(c.t, *c.dst.mm, start);
   c.dst_table->lock.lock();
   c.src_table->lock.lock_nested();
   for (uint32_t vpn = start; vpn < end;) {
@@ -119,8 +118,10 @@ void copy_page_range(Task& t, Vma& dst, Vma& src) {
     c.src_table = pmd_lookup(*src.mm, start);
     // A walk of the rmap may hold the last entry cleared for a moment: without the lock `used` says
     // nothing.
-    if (c.src_table != nullptr && (kThreaded || c.src_table->used.get() != 0))
-      copy_pte_range(c, start, stop);
+    if (c.src_table != nullptr) {
+      c.dst_table = pte_alloc(t, *dst.mm, start);  // though there may be nothing to put into it
+      if (kThreaded || c.src_table->used.get() != 0) copy_pte_range(c, start, stop);
+    }
     start = stop;
   }
 }

@@ -84,17 +84,29 @@ void MapFilePages(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& foli
   set_ptes(t, table, vpn, Pte::Present(folio.pfn + offset, bits), nr);
 }
 
+// Whether a folio of [from, to) of the file could be mapped; filemap_map_pages makes no page table
+// before it has one.
+bool AnyToMap(const FileObject& file, uint32_t from, uint32_t to) {
+  return std::any_of(file.i_pages.begin() + from, file.i_pages.begin() + to,
+                     [](const Folio* f) { return f != nullptr && !f->locked(); });
+}
+
 // Fault-around: maps what is cached in the window around vpn. True if vpn is mapped now.
-bool do_fault_around(Task& t, Vma& vma, PageTable& table, uint32_t vpn) {
+bool do_fault_around(Task& t, Vma& vma, uint32_t vpn) {
   const uint32_t window = t.k.world.faultaround;
   if (window < 2) return false;
   FileObject& file = *vma.file;
-  const uint32_t from = std::max({vpn & ~(window - 1), vma.start, table.base});
-  uint32_t to = std::min({from + window, vma.end, table.base + t.k.world.table});
+  const uint32_t base = vpn & ~(t.k.world.table - 1);
+  const uint32_t from = std::max({vpn & ~(window - 1), vma.start, base});
+  uint32_t to = std::min({from + window, vma.end, base + t.k.world.table});
   if (vma.pgoff_of(from) >= file.npages) return false;
   to = std::min(to, from + (file.npages - vma.pgoff_of(from)));
   const uint32_t bits = ReadBits(vma);
   sync::SharedGuard file_guard(file.i_mmap_lock);
+  if (pmd_lookup(*vma.mm, vpn) == nullptr &&
+      !AnyToMap(file, vma.pgoff_of(from), vma.pgoff_of(from) + (to - from)))
+    return false;
+  PageTable& table = *pte_alloc(t, *vma.mm, vpn);
   sync::Guard guard(table.lock);
   for (uint32_t at = from; at < to;) {
     const uint32_t index = vma.pgoff_of(at);
@@ -140,12 +152,13 @@ int do_cow_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& cache
   return 0;
 }
 
-int do_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags) {
+// A fault that fails leaves no page table behind.
+int do_fault(Task& t, Vma& vma, uint32_t vpn, uint32_t flags) {
   const uint32_t index = vma.pgoff_of(vpn);
   const bool write = flags == kFaultWrite;
   const bool cow = write && vma.is_cow();
   if (cow) anon_vma_prepare(t, vma);
-  if (!write && do_fault_around(t, vma, table, vpn)) return 0;
+  if (!write && do_fault_around(t, vma, vpn)) return 0;
   if (index >= vma.file->npages) return kEFAULT;
   Folio* found = filemap_get_or_create(t, *vma.file, index);
   if (found == nullptr) return 0;
@@ -156,6 +169,7 @@ int do_fault(Task& t, Vma& vma, PageTable& table, uint32_t vpn, uint32_t flags) 
     return kEAGAIN;
   }
   const uint32_t offset = index - folio.index;
+  PageTable& table = *pte_alloc(t, *vma.mm, vpn);
   bool mapped = false;
   if (cow) {
     err = do_cow_fault(t, vma, table, vpn, folio, offset);
@@ -250,12 +264,14 @@ int do_swap_page(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Pte pte, uin
 
 int handle_mm_fault(Task& t, Vma& vma, uint32_t vpn, uint32_t flags) {
   t.k.cost.faults.add(1);
+  if (!vma.is_anonymous() && ptep_get(*vma.mm, vpn).none()) return do_fault(t, vma, vpn, flags);
   PageTable& table = *pte_alloc(t, *vma.mm, vpn);
   const Pte pte = table.at(vpn - table.base);
   switch (pte.kind()) {
     case PteKind::kNone:
+      // A file's page may have gone meanwhile, where there are threads.
       return vma.is_anonymous() ? do_anonymous_page(t, vma, table, vpn, flags)
-                                : do_fault(t, vma, table, vpn, flags);
+                                : do_fault(t, vma, vpn, flags);
     case PteKind::kSwap:
       return do_swap_page(t, vma, table, vpn, pte, flags);
     case PteKind::kMigration:

@@ -190,6 +190,9 @@ OpResult Engine::fork(const args::fork& a, OpContext& ctx) {
     if (vma.anon_vma != kNoAnonVma) ForkAnonVma(vma, &copy);
     child->vmas.push_back(copy);
     if (vma.anon_vma == kNoAnonVma) continue;
+    for (uint32_t t = vma.start / world_.table; t <= (vma.end - 1) / world_.table; ++t) {
+      child->tables[t] |= parent->tables[t];
+    }
     parent->ForEachUsed(vma.start, vma.end,
                         [&](uint32_t vpn) { ForkPte(*parent, *child, vma, vpn, ctx); });
   }
