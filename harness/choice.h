@@ -44,8 +44,7 @@ class ChoiceLog {
   // Records of one operation at most: ten passes over as many mappings as a large world can have.
   static constexpr size_t kCapacity = size_t{1} << 22;
 
-  // Leader side
-  // -------------------------------------------------------------------------------------
+  // ---- leader side ----
   void Record(ChoiceKind kind, uint32_t a, uint32_t b = 0, uint32_t c = 0) {
     if (log_.size() == kCapacity) {
       overflow_ = true;
@@ -54,9 +53,9 @@ class ChoiceLog {
     log_.push_back(Choice{kind, static_cast<uint16_t>(a), static_cast<uint16_t>(c), b});
   }
 
-  // Follower side
-  // ----------------------------------------------------------------------------------- True if
-  // there is a leader whose records are to be followed.
+  // ---- follower side ----
+
+  // True if there is a leader whose records are to be followed.
   bool following() const { return following_; }
   // The next record if it is of `kind`, else nullptr; does not consume it.
   const Choice* Peek(ChoiceKind kind) const {
@@ -76,8 +75,8 @@ class ChoiceLog {
     }
   }
 
-  // Runner side
-  // -------------------------------------------------------------------------------------
+  // ---- runner side ----
+
   void BeginOp() {  // forgets the records of the last operation, not the counters
     log_.clear();
     next_ = 0;

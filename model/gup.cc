@@ -10,12 +10,12 @@
 
 MMDIFF_MODEL_BEGIN
 
-bool gup_must_unshare(const Vma& vma, const Folio& folio, const Page& page, uint32_t flags) {
+bool gup_must_unshare(const Vma* vma, const Folio& folio, const Page& page, uint32_t flags) {
   if ((flags & (kGupWrite | kGupGet)) != 0) return false;
   // A pin must be on the page that the process will keep; long-term this holds for the page cache
   // too.
   if (folio.anon()) return !page.anon_exclusive;
-  return (flags & kGupLongterm) != 0 && vma.is_cow();
+  return (flags & kGupLongterm) != 0 && (vma == nullptr || vma->is_cow());
 }
 
 namespace {
@@ -64,7 +64,7 @@ Follow Serves(const Kernel& k, const Vma& vma, Pte pte, uint32_t flags) {
   }
   if (!pte.present() || pte.protnone() || (write && !pte.write())) return Follow::kFault;
   const Page& page = *pfn_to_page(k, pte.pfn());
-  return gup_must_unshare(vma, *page.folio, page, flags) ? Follow::kUnshare : Follow::kDone;
+  return gup_must_unshare(&vma, *page.folio, page, flags) ? Follow::kUnshare : Follow::kDone;
 }
 
 // FOLL_TOUCH.
@@ -109,6 +109,7 @@ bool gup_fast_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, Page** 
     if (pte.zero()) return false;  // a special entry
     *page = pfn_to_page(t.k, pte.pfn());
     if (MustMove(*(*page)->folio, flags)) return false;
+    if (!pte.write() && gup_must_unshare(nullptr, *(*page)->folio, **page, flags)) return false;
     GrabPage(t, *(*page)->folio, flags);
     folio_set(t, *(*page)->folio, kFolioReferenced);
     return true;
@@ -134,7 +135,7 @@ bool gup_fast_pte(Task& t, const Vma& vma, uint32_t vpn, uint32_t flags, Page** 
   *page = p;
   if (table->at(vpn - table->base).Without(kPteYoung | kPteDirty) !=
           pte.Without(kPteYoung | kPteDirty) ||
-      MustMove(*folio, flags) || gup_must_unshare(vma, *folio, *p, flags)) {
+      MustMove(*folio, flags) || (!pte.write() && gup_must_unshare(nullptr, *folio, *p, flags))) {
     if (pin && folio->large()) folio->pincount.sub(1);
     folio_put(t, *folio, refs);
     return false;

@@ -19,7 +19,8 @@ struct PinnedPages {
 // held.
 int mm_populate(Task& t, Mm& mm, uint32_t start, uint32_t end);
 // Whether a call without write must make the page exclusive first; `flags` are GupFlagBits.
-bool gup_must_unshare(const Vma& vma, const Folio& folio, const Page& page, uint32_t flags);
+// GUP-fast knows no VMA (nullptr) and has to assume that the mapping is private.
+bool gup_must_unshare(const Vma* vma, const Folio& folio, const Page& page, uint32_t flags);
 
 MMDIFF_MODEL_END
 

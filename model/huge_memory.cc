@@ -123,6 +123,7 @@ int SplitAndRemap(Task& t, Folio& folio, AnonVma* anon_vma, std::vector<Folio*>*
   for (Folio* piece : out) {
     if (piece == &folio) continue;
     folio_unlock(t, *piece);
+    free_swap_cache(t, *piece);
     // Without a list to go to, only the first keeps the caller's reference; pieces that nothing
     // maps and no cache holds end here.
     if (pieces == nullptr) folio_put(t, *piece);

@@ -26,15 +26,21 @@ struct Madvise {
     flush_start = std::min(flush_start, vpn);
     flush_end = std::max(flush_end, vpn + nr);
   }
+  void Gather() {
+    gathered = true;
+    mm.gathers.add(1);
+  }
   void Finish() {
     if (!gathered) return;
-    if (mm.gathers.get() != 0) {  // mm_tlb_flush_nested
+    if (mm.gathers.get() > 1) {  // mm_tlb_flush_nested
       flush_tlb_mm(t, mm);
     } else if (flush_start < flush_end) {
       flush_tlb_range(t, mm, flush_start, flush_end);
     }
     flush_start = UINT32_MAX;
     flush_end = 0;
+    gathered = false;
+    mm.gathers.add(static_cast<uint32_t>(-1));
   }
 };
 
@@ -192,10 +198,10 @@ void AdviseVma(Madvise& m, Advice advice, uint32_t start, uint32_t end) {
   const uint32_t size = t.k.world.table;
   t.k.cost.vmas_walked.add(1);
   lru_add_drain(t);  // only what is on the LRU can be moved on it
-  flush_tlb_batched_pending(t, m.mm, start, end);
   for (uint32_t vpn = start; vpn < end;) {
     const uint32_t stop = std::min(end, (vpn / size + 1) * size);
     if (PageTable* table = pmd_lookup(m.mm, vpn); table != nullptr) {
+      flush_tlb_batched_pending(t, m.mm, vpn, stop);  // that of the table before, too
       if (advice == Advice::kFree) {
         madvise_free_pte_range(m, *table, vpn, stop);
       } else {
@@ -222,17 +228,14 @@ OpResult DoMadvise(Kernel& k, OpContext& ctx, uint32_t mm_handle, uint32_t vpn, 
   Madvise m{t, *mm};
   if (advice == Advice::kPageout) m.pageout = &pageout;
   sync::SharedGuard guard(mm->mmap_lock);
-  m.gathered = advice == Advice::kFree;  // one gather for all VMAs; for the others, one for each
+  if (advice == Advice::kFree) m.Gather();  // one for all VMAs; for the others, one for each
   r.err = madvise_walk_vmas(
       *mm, vpn, madvise_end(k.world, vpn, npages), [&](Vma& vma, uint32_t from, uint32_t to) {
         if (vma.has(kVmLocked) || (advice == Advice::kFree && !vma.is_anonymous()))
           return int32_t{kEINVAL};
+        if (advice != Advice::kFree) m.Gather();
         AdviseVma(m, advice, from, to);
-        if (advice != Advice::kFree) {
-          m.gathered = true;
-          m.Finish();
-          m.gathered = false;
-        }
+        if (advice != Advice::kFree) m.Finish();
         return int32_t{0};
       });
   m.Finish();

@@ -84,11 +84,14 @@ void MapFilePages(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& foli
   set_ptes(t, table, vpn, Pte::Present(folio.pfn + offset, bits), nr);
 }
 
-// Whether a folio of [from, to) of the file could be mapped; filemap_map_pages makes no page table
-// before it has one.
-bool AnyToMap(const FileObject& file, uint32_t from, uint32_t to) {
-  return std::any_of(file.i_pages.begin() + from, file.i_pages.begin() + to,
-                     [](const Folio* f) { return f != nullptr && !f->locked(); });
+// Whether filemap_map_pages makes a page table for [from, to) of the file: once it has found a
+// folio to map, and if that does not hold the last page of the file. It makes it on its way to a
+// huge mapping, which would reach beyond the end of the file; shmem's may.
+bool MakesTable(const FileObject& file, uint32_t from, uint32_t to) {
+  const auto first = std::find_if(file.i_pages.begin() + from, file.i_pages.begin() + to,
+                                  [](const Folio* f) { return f != nullptr && !f->locked(); });
+  if (first == file.i_pages.begin() + to) return false;
+  return file.shmem || (*first)->index + (*first)->nr_pages() < file.npages;
 }
 
 // Fault-around: maps what is cached in the window around vpn. True if vpn is mapped now.
@@ -104,7 +107,7 @@ bool do_fault_around(Task& t, Vma& vma, uint32_t vpn) {
   const uint32_t bits = ReadBits(vma);
   sync::SharedGuard file_guard(file.i_mmap_lock);
   if (pmd_lookup(*vma.mm, vpn) == nullptr &&
-      !AnyToMap(file, vma.pgoff_of(from), vma.pgoff_of(from) + (to - from)))
+      !MakesTable(file, vma.pgoff_of(from), vma.pgoff_of(from) + (to - from)))
     return false;
   PageTable& table = *pte_alloc(t, *vma.mm, vpn);
   sync::Guard guard(table.lock);

@@ -170,7 +170,7 @@ uint32_t folio_unmap_pte_batch(Task& t, PageVmaMappedWalk& walk, Pte* pte) {
 }
 
 void FlushUnmapped(Task& t, Mm& mm, Pte old, uint32_t vpn, uint32_t nr, uint32_t flags) {
-  if (old.protnone()) return;  // no CPU can have it
+  if (!pte_accessible(mm, old)) return;
   if ((flags & kTtuBatchFlush) != 0 && should_defer_flush(t, mm)) {
     set_tlb_ubc_flush_pending(t, mm);
   } else {

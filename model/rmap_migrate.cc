@@ -23,8 +23,8 @@ bool MigrateEntry(MigrateArg& a, PageVmaMappedWalk& walk) {
   const Pte pte = walk.pte;
   Page& page = *pfn_to_page(t.k, pte.pfn());
   set_pte(t, *walk.table, walk.vpn, Pte{});
-  if (pte.protnone()) {
-    // no CPU can have it
+  if (!pte_accessible(*vma.mm, pte)) {
+    // nothing to flush
   } else if ((a.flags & kTtuBatchFlush) != 0 && should_defer_flush(t, *vma.mm)) {
     set_tlb_ubc_flush_pending(t, *vma.mm);
   } else {

@@ -182,6 +182,8 @@ bool should_defer_flush(const Task& t, const Mm& mm) {
   return (mm.cpus.get() & ~(1u << t.cpu)) != 0;
 }
 
+bool pte_accessible(const Mm& mm, Pte pte) { return !pte.protnone() || mm.gathers.get() != 0; }
+
 void set_tlb_ubc_flush_pending(Task& t, Mm& mm) {
   // Under the lock of the flush: one that ran before the entries were cleared does not undo this.
   sync::Guard tlb_guard(mm.tlb_lock);

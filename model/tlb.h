@@ -41,6 +41,9 @@ void flush_tlb_mm(Task& t, Mm& mm);
 // Deferred flushes of batched unmaps.
 // True if a flush for a batched unmap on this mm may wait: another CPU than the task's ever ran it.
 bool should_defer_flush(const Task& t, const Mm& mm);
+// Whether a CPU may have cached a present entry: not without rights, unless a gather is open, whose
+// flush may be to come.
+bool pte_accessible(const Mm& mm, Pte pte);
 void set_tlb_ubc_flush_pending(Task& t, Mm& mm);
 // Before an operation changes entries of mm: does what was put off for it.
 void flush_tlb_batched_pending(Task& t, Mm& mm, uint32_t start, uint32_t end);

@@ -116,8 +116,11 @@ Fate ShrinkLocked(Task& t, Folio& folio, bool ignore_references, std::vector<Fol
     if (folio.mapped()) return Fate::kActivate;
   }
   if (folio_maybe_dma_pinned(folio)) return Fate::kActivate;
-  if (folio.file != nullptr && folio.test(kFolioDirty))
-    return Fate::kActivate;  // nobody writes back here
+  if (folio.file != nullptr && folio.test(kFolioDirty)) {
+    // Nobody writes back here. pageout() asks of shared memory first whether it could go then.
+    const bool freeable = folio.ref_count() == folio_expected_ref_count(folio) + 1;
+    return folio.swapbacked() && !freeable ? Fate::kKeep : Fate::kActivate;
+  }
   return remove_mapping(t, folio) == 0 ? Fate::kFreed : Fate::kKeep;
 }
 

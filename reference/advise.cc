@@ -119,6 +119,7 @@ OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advic
   *g = Gather{.open = keep != nullptr, .mm = mm->slot, .pages = std::move(g->pages)};
   const uint32_t end = vpn + npages;
   bool hole = false;
+  mm->advised = true;
   // dontneed and free have one gather for all VMAs, cold and pageout one for each.
   bool gathered = advice == Advice::kDontneed || advice == Advice::kFree;
   const bool by_vma = !gathered;
@@ -131,24 +132,29 @@ OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advic
       continue;
     }
     Vma& vma = mm->vmas[i];
-    const uint32_t stop = std::min(end, vma.end);
+    const uint32_t from = at, stop = std::min(end, vma.end);
     const bool anon = vma.file == kNoFile;
     if (vma.locked() || (advice == Advice::kFree && !anon)) {
       r.err = EINVAL;
       break;
     }
     if (advice != Advice::kDontneed) Drain(ctx.cpu);
-    FlushPending(*mm, at, stop);
-    if (advice == Advice::kDontneed) DrainIfChosen(0, ctx);
-    if (advice == Advice::kDontneed) r.value += ZapRange(*mm, vma, at, stop, g, ctx);
+    if (advice == Advice::kDontneed) {
+      FlushPending(*mm, at, stop);
+      DrainIfChosen(0, ctx);
+      r.value += ZapRange(*mm, vma, at, stop, g, ctx);
+    }
     while (advice != Advice::kDontneed && at < stop) {
       const uint32_t table_end = std::min(stop, (at | (world_.table - 1)) + 1);
+      FlushPending(*mm, at, table_end);
       if (advice == Advice::kFree) r.value += FreeRange(*mm, at, table_end, g, ctx);
       if (advice == Advice::kCold) ColdRange(*mm, at, table_end, g, ctx);
       if (advice == Advice::kPageout) PageoutRange(*mm, at, table_end, ctx, &r.value);
       at = table_end;
     }
-    if (by_vma) FinishGather(g, ctx);
+    if (by_vma || (advice == Advice::kFree && GatherFlushChosen(*mm, from, stop, ctx))) {
+      FinishGather(g, ctx);
+    }
     at = stop;
   }
   if (r.err == 0 && hole) r.err = ENOMEM;
@@ -162,6 +168,7 @@ OpResult Engine::Advise(uint32_t mm_handle, uint32_t vpn, uint32_t npages, Advic
     if (gathered) FinishGather(g, ctx);
     g->open = false;
   }
+  mm->advised = false;
   return Done(r, ctx);
 }
 

@@ -107,6 +107,8 @@ class Engine final : public Implementation {
   int Fault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   int AnonFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   int FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
+  bool FaultAroundHasTable(const Mm& mm, const Vma& vma, uint32_t from, uint32_t to,
+                           const File& file) const;
   bool FaultAround(Mm& mm, Vma& vma, uint32_t vpn, File& file, OpContext& ctx);
   void MapFilePage(Mm& mm, Vma& vma, uint32_t vpn, FolioId f, uint32_t offset, uint8_t bits,
                    OpContext& ctx);
@@ -114,6 +116,8 @@ class Engine final : public Implementation {
   bool DirectSwapIn(Mm& mm, Vma& vma, uint32_t vpn, uint32_t order, bool refault, FaultKind kind,
                     OpContext& ctx);
   bool RefaultChosen(uint32_t vpn, OpContext& ctx);
+  bool SwapExclusiveChosen(uint32_t vpn, FolioId f, uint32_t n, OpContext& ctx);
+  void MlockWhole(FolioId f, uint32_t first, OpContext& ctx);
   int WpFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   bool TryReuse(Mm& mm, FolioId f, uint32_t vpn, OpContext& ctx);
   void CopyPage(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, uint64_t content, OpContext& ctx);
@@ -138,6 +142,7 @@ class Engine final : public Implementation {
   void RunDelayedRmap(Vma& vma, OpContext& ctx);
   void FlushGather(Gather* g, OpContext& ctx);
   void DrainIfChosen(uint32_t where, OpContext& ctx);
+  bool GatherFlushChosen(const Mm& mm, uint32_t low, uint32_t high, OpContext& ctx);
   void RmapRemoved(FolioId f, uint32_t offset, uint32_t n, const Vma& vma, OpContext& ctx);
 
   // ---- LRU and mlock (lru.cc, mlock.cc) ---------------------------------------------------------

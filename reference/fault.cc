@@ -111,12 +111,37 @@ void Engine::MapFilePage(Mm& mm, Vma& vma, uint32_t vpn, FolioId f, uint32_t off
   if (vma.locked() && !F(f).large()) MlockFolio(f, ctx);
 }
 
+// A folio has been mapped as a whole, from `first` on, in a locked VMA.
+void Engine::MlockWhole(FolioId f, uint32_t first, OpContext& ctx) {
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kNoMlock);
+  if (c == nullptr || c->b != first) {
+    MlockFolio(f, ctx);
+    return;
+  }
+  ctx.choices->Take();
+  if (!F(f).large()) ctx.choices->Refuse(ChoiceKind::kNoMlock, "the folio is small");
+}
+
+// Whether filemap_map_pages finds a page table for [from, to) or makes one. It does so on its way
+// to a huge mapping, which it does not try where the first folio that it finds holds the last page
+// of the file, if that is not shmem: then it has nowhere to map into.
+bool Engine::FaultAroundHasTable(const Mm& mm, const Vma& vma, uint32_t from, uint32_t to,
+                                 const File& file) const {
+  if (mm.tables[from / world_.table] != 0 || file.shmem()) return true;
+  for (uint32_t at = from; at < to && vma.FileIndex(at) < file.npages; ++at) {
+    const FolioId f = file.cache[vma.FileIndex(at)];
+    if (f != kNoFolio && !F(f).is(kFolioLocked)) return F(f).index + F(f).pages() < file.npages;
+  }
+  return true;
+}
+
 // Maps what is cached around `vpn`; true if that mapped `vpn` itself.
 bool Engine::FaultAround(Mm& mm, Vma& vma, uint32_t vpn, File& file, OpContext& ctx) {
   if (world_.faultaround < 2) return false;
   const uint32_t table = vpn & ~(world_.table - 1);
   const uint32_t from = std::max({vpn & ~(world_.faultaround - 1), vma.start, table});
   const uint32_t to = std::min({from + world_.faultaround, vma.end, table + world_.table});
+  if (!FaultAroundHasTable(mm, vma, from, to, file)) return false;
   const uint8_t bits = kPteYoung | (vma.shared() && vma.writable() && file.shmem() ? kPteWrite : 0);
   uint32_t run = 0;  // pages of one folio mapped in a row: all of them at once count for mlock
   for (uint32_t at = from; at < to && vma.FileIndex(at) < file.npages; ++at) {
@@ -129,7 +154,7 @@ bool Engine::FaultAround(Mm& mm, Vma& vma, uint32_t vpn, File& file, OpContext& 
     const uint32_t offset = index - F(f).index;
     run = offset == 0 ? 1 : run == offset ? run + 1 : 0;
     MapFilePage(mm, vma, at, f, offset, bits, ctx);
-    if (vma.locked() && F(f).large() && run == F(f).pages()) MlockFolio(f, ctx);
+    if (vma.locked() && F(f).large() && run == F(f).pages()) MlockWhole(f, at + 1 - run, ctx);
   }
   return !mm.ptes[vpn].none();
 }
@@ -206,7 +231,7 @@ int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
       n = pages;
     }
   }
-  const bool exclusive = entry.has(kPteExclusive);
+  const bool exclusive = entry.has(kPteExclusive) || SwapExclusiveChosen(vpn, f, n, ctx);
   uint8_t bits = kPteYoung;
   if (exclusive && vma.writable()) bits |= kPteWrite | (kind == FaultKind::kWrite ? kPteDirty : 0);
   const bool fresh = !F(f).is(kFolioAnon);  // folio_add_new_anon_rmap, which knows no mlock
@@ -218,7 +243,7 @@ int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
     SetPte(mm, first + i, Pte{PteKind::kPresent, bits, static_cast<uint16_t>(offset), f});
   }
   NoteSharers(f);
-  if (vma.locked() && n == F(f).pages() && !fresh) MlockFolio(f, ctx);
+  if (vma.locked() && n == F(f).pages() && !fresh) MlockWhole(f, first, ctx);
   c = ctx.choices->Peek(ChoiceKind::kSwapKeep);
   if (c != nullptr && c->b == vpn) {
     ctx.choices->Take();
@@ -234,6 +259,19 @@ bool Engine::RefaultChosen(uint32_t vpn, OpContext& ctx) {
   if (c == nullptr || c->b != vpn) return false;
   ctx.choices->Take();
   return true;
+}
+
+// Did the leader take the folio out of the swap cache before it mapped n pages of it, so that it
+// has them for itself, whatever the entry says?
+bool Engine::SwapExclusiveChosen(uint32_t vpn, FolioId f, uint32_t n, OpContext& ctx) {
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kSwapExclusive);
+  if (c == nullptr || c->b != vpn) return false;
+  ctx.choices->Take();
+  uint32_t entries = 0;
+  for (uint32_t i = 0; i < F(f).pages(); ++i) entries += SlotCount(F(f).slot + i);
+  if (entries == n && CountFolio(f).refcount == CacheRefs(f)) return true;
+  ctx.choices->Refuse(ChoiceKind::kSwapExclusive, "somebody else has an entry or a reference");
+  return false;
 }
 
 // A leader's swap-in that passes the swap cache by; false if that is not allowed here.

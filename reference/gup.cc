@@ -70,6 +70,9 @@ int Engine::GupPage(Mm& mm, uint32_t vpn, uint32_t flags, bool* fast, OpContext&
       *out = pte.present() ? HeldPage{pte.ref, pte.offset} : HeldPage{kNoFolio, 0};
       const bool movable = pte.present() && F(pte.ref).zone == ZoneKind::kMovable;
       if (movable && (flags & kGupLongterm) != 0) *fast = false;
+      // GUP-fast knows no VMA: a file's page that is not writable may stand in a private mapping.
+      const bool page_cache = pte.present() && !F(pte.ref).is(kFolioAnon);
+      if (page_cache && !pte.has(kPteWrite) && (flags & kGupLongterm) != 0) *fast = false;
       if (!pte.present()) *fast = false;  // a special entry
       if (!pte.present()) return 0;
       if (*fast) {

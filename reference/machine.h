@@ -92,6 +92,7 @@ struct Mm {
   bool tlb_flush_batched = false;  // since flush_tlb_batched_pending; outlives the flush itself
   uint32_t cpus = 0;               // bit c: CPU c has accessed this mm
   uint32_t open_zaps = 0;
+  bool advised = false;   // an madvise is at work on it, with a gather open
   std::vector<Pte> ptes;  // one per page of the arena
   // Bit v: ptes[v] is not none. An index for sweeps and no fact; SetPte() alone writes either.
   std::vector<uint64_t> used;

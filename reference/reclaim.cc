@@ -112,7 +112,11 @@ Engine::Shrink Engine::ShrinkFolio(size_t position, bool ignore_references, OpCo
     if (Mapcount(f) != 0) return Shrink::kActivate;
   }
   if (MaybePinned(f)) return Shrink::kActivate;
-  if (F(f).is(kFolioDirty) && F(f).file != kNoFile) return Shrink::kActivate;
+  if (F(f).is(kFolioDirty) && F(f).file != kNoFile) {
+    // Nobody writes back here. Of shared memory it is asked first whether it could go then.
+    const bool kept = F(f).is(kFolioSwapBacked) && CountFolio(f).refcount != 1 + CacheRefs(f);
+    return kept ? Shrink::kKeep : Shrink::kActivate;
+  }
   return RemoveMapping(f) == 0 ? Shrink::kFreed : Shrink::kKeep;
 }
 

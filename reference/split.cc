@@ -24,7 +24,10 @@ int Engine::Split(FolioId f, uint32_t extra_refs, OpContext& ctx, FolioId* first
   FlushBatched();
   *first_new = static_cast<FolioId>(folios_.size());
   MakePieces(f);
-  if (anon) RemapPieces(f, *first_new, ctx);
+  if (!anon) return 0;
+  RemapPieces(f, *first_new, ctx);
+  // Pieces that nothing maps leave the swap cache if nothing has entries for their slots.
+  for (FolioId piece = *first_new; piece < folios_.size(); ++piece) FreeSwapCacheIfUnmapped(piece);
   return 0;
 }
 

@@ -72,7 +72,9 @@ bool Engine::NextMapping(FolioId f, uint64_t from, OpContext& ctx, MappingAt* at
 }
 
 void Engine::FlushOrDefer(const MappingAt& at, const Pte& old, bool may_defer, OpContext& ctx) {
-  if (old.has(kPteProtNone)) return;  // no CPU can have cached it
+  // pte_accessible: no CPU can have cached it, but while a gather is open its flush may be to come.
+  const bool gathered = at.mm->open_zaps != 0 || at.mm->advised;
+  if (old.has(kPteProtNone) && !gathered) return;
   if (may_defer && (at.mm->cpus & ~(1u << ctx.cpu)) != 0) {
     at.mm->tlb_flush_pending = at.mm->tlb_flush_batched = true;
     TouchMm(*at.mm);

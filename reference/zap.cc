@@ -107,6 +107,14 @@ void Engine::DrainIfChosen(uint32_t where, OpContext& ctx) {
   Drain(ctx.cpu);
 }
 
+// Did the leader flush a gather behind an entry of [low, high)?
+bool Engine::GatherFlushChosen(const Mm& mm, uint32_t low, uint32_t high, OpContext& ctx) {
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kGatherFlush);
+  if (c == nullptr || c->a != mm.id || c->b < low || c->b >= high) return false;
+  ctx.choices->Take();
+  return true;
+}
+
 // Flushes what a gather covers, then lets its pages go.
 void Engine::FlushGather(Gather* g, OpContext& ctx) {
   if (g->low != g->high) FlushRange(*mms_[g->mm], g->low, g->high);
@@ -191,9 +199,7 @@ uint32_t Engine::ZapRange(Mm& mm, Vma& vma, uint32_t start, uint32_t end, Gather
       }
       vpn += n;
       cleared += n;
-      const Choice* c = ctx.choices->Peek(ChoiceKind::kGatherFlush);
-      if (c != nullptr && c->a == mm.id && c->b == vpn - 1) {
-        ctx.choices->Take();
+      if (GatherFlushChosen(mm, vpn - 1, vpn, ctx)) {
         RunDelayedRmap(vma, ctx);
         FlushGather(g, ctx);
       }

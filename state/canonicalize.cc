@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "program/program.h"  // kNoFile
+#include "state/digest.h"
 #include "state/state.h"
 
 namespace mmdiff {
@@ -20,6 +21,7 @@ void SortBy(std::vector<T>* v, Key key) {
 struct Scratch {
   std::vector<uint32_t> new_id;
   std::vector<std::tuple<uint32_t, uint32_t, uint32_t>> cache, swap;
+  std::vector<std::tuple<uint32_t, uint64_t, uint64_t, uint32_t>> held;
 };
 Scratch& ThreadScratch() {
   thread_local Scratch scratch;
@@ -38,6 +40,7 @@ class Renumber {
     const size_t i = Find(old_id);
     if (i < new_id_.size() && new_id_[i] == kNoFolio) new_id_[i] = next_++;
   }
+  bool Visited(size_t position) const { return new_id_[position] != kNoFolio; }
   // Numbers of folios that do not exist (a dangling entry) move behind all others, so that they can
   // not be taken for a folio that exists.
   uint32_t Map(uint32_t old_id) const {
@@ -77,6 +80,32 @@ void VisitCaches(const State& s, Scratch* scratch, Renumber* numbers) {
   for (const auto& p : swap) numbers->Visit(std::get<2>(p));
 }
 
+// Folios that only somebody outside page tables, caches and batches holds. Nothing says which is
+// which but what they are, so they go by that: their own numbers are those of one implementation.
+void VisitHeld(const State& s, Scratch* scratch, Renumber* numbers) {
+  auto& held = scratch->held;
+  held.clear();
+  for (size_t i = 0; i < s.folios.size(); ++i) {
+    if (!numbers->Visited(i)) held.emplace_back(s.folios[i].order, 0, 0, s.folios[i].id);
+  }
+  if (held.size() > 1) {
+    for (auto& [order, pages, facts, id] : held) {
+      for (PageState page : s.pages) {
+        if (page.folio != id) continue;
+        page.folio = 0;
+        pages += FactHash(page);
+      }
+      FolioState folio =
+          *std::lower_bound(s.folios.begin(), s.folios.end(), id,
+                            [](const FolioState& f, uint32_t wanted) { return f.id < wanted; });
+      folio.id = 0;
+      facts = FactHash(folio);
+    }
+    std::sort(held.begin(), held.end());
+  }
+  for (const auto& h : held) numbers->Visit(std::get<3>(h));
+}
+
 }  // namespace
 
 void Canonicalize(State* state) { Canonicalize(state, nullptr); }
@@ -95,7 +124,8 @@ void Canonicalize(State* s, std::vector<uint32_t>* own) {
   for (const PteState& r : s->ptes) numbers.Visit(r.folio);
   VisitCaches(*s, &scratch, &numbers);
   for (const BatchState& r : s->batches) numbers.Visit(r.folio);
-  for (const FolioState& r : s->folios) numbers.Visit(r.id);
+  for (const TlbState& r : s->tlbs) numbers.Visit(r.folio);
+  VisitHeld(*s, &scratch, &numbers);
 
   for (PteState& r : s->ptes) r.folio = numbers.Map(r.folio);
   for (PageState& r : s->pages) r.folio = numbers.Map(r.folio);

@@ -64,6 +64,23 @@ TEST(Canonicalize, SwapCacheComesAfterPageCacheAndBeforeBatches) {
   EXPECT_THAT(own, ElementsAre(5, 4, 3, 2, 1, 0));
 }
 
+// Two folios that only a migration holds: their own numbers do not matter, what they are does.
+TEST(Canonicalize, HeldFoliosGoByWhatTheyAre) {
+  const auto state = [](uint32_t from, uint32_t to) {
+    State s;
+    s.folios = {{.id = from, .flags = kFolioAnon, .refcount = 1, .file = kNoFile},
+                {.id = to, .refcount = 1, .file = kNoFile}};
+    s.pages = {{.folio = from, .offset = 0, .content = 5}, {.folio = to, .offset = 0}};
+    Canonicalize(&s);
+    return s;
+  };
+  EXPECT_EQ(state(3, 8), state(8, 3));
+  State other = state(3, 8);
+  std::swap(other.pages[0].content, other.pages[1].content);
+  Canonicalize(&other);
+  EXPECT_NE(other, state(3, 8));
+}
+
 TEST(Canonicalize, IsIdempotent) {
   State once = Sample();
   Canonicalize(&once);

@@ -188,8 +188,8 @@ struct State {
 };
 
 // Sorts every array by its key and renumbers folios by first appearance, in the order: page tables
-// (mm, vpn), page cache (file, index), swap cache (slot), batches (cpu, kind, position), then what
-// is left (isolated or pinned only) by the implementation's own number.
+// (mm, vpn), page cache (file, index), swap cache (slot), batches (cpu, kind, position), TLBs, then
+// what is left (isolated or pinned only) by what it is, and if it is the same by its own number.
 void Canonicalize(State* state);
 // The same, and fills `own` with the implementation's own number of each folio, by canonical
 // number.

@@ -7,6 +7,7 @@
 #include <linux/mm.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
+#include <linux/rmap.h>
 #include "../mmdiff/windows.h"
 #define migration_entry_wait(mm, pmd, addr) mmdiff_would_wait()
 #if MMDIFF_BEFORE(6, 16)
@@ -20,6 +21,12 @@
 } while (0)
 #endif
 #define workingset_refault mmdiff_refault	/* what comes of it is noted */
+/* do_swap_page(), set_pte_range() */
+#define folio_add_anon_rmap_ptes(folio, page, nr, vma, at, flags)		\
+	(mmdiff_swap_in_maps(folio, nr, vma, at, (flags) & RMAP_EXCLUSIVE),	\
+	 folio_add_anon_rmap_ptes(folio, page, nr, vma, at, flags))
+#define folio_add_file_rmap_ptes(folio, page, nr, vma)				\
+	(mmdiff_maps_whole(folio, nr, vma, addr), folio_add_file_rmap_ptes(folio, page, nr, vma))
 #include "memory.tree.c"
 #undef migration_entry_wait
 

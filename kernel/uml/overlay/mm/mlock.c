@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The tree's file, with the world's batch size (see mm/swap.c) and a door to the mlock batch. */
+/*
+ * The tree's file, with the world's batch size (see mm/swap.c) and a door to the mlock batch. The executor
+ * looks at the VMAs before mlock() populates them.
+ */
 #include "../mmdiff/windows.h"
 #include <linux/capability.h>
 #include <linux/mman.h>
@@ -25,6 +28,7 @@
 #include "internal.h"
 
 #define folio_batch_add mmdiff_folio_batch_add
+#define __mm_populate(...) (mmdiff_vmas_changed(), __mm_populate(__VA_ARGS__))
 #include "mlock.tree.c"
 #undef folio_batch_add
 

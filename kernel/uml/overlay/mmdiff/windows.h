@@ -85,6 +85,12 @@ void mmdiff_gather_finished(struct mm_struct *mm, unsigned long end);
 int mmdiff_split_to_list(struct folio *folio, struct list_head *list, int order);
 void mmdiff_keep_lazyfree(struct folio *folio);
 void mmdiff_refault(struct folio *folio, void *shadow);
+void mmdiff_maps_whole(struct folio *folio, int nr, struct vm_area_struct *vma, unsigned long addr);
+/* do_swap_page() maps nr pages of the folio from addr on; `exclusive` as it is told the reverse map. */
+void mmdiff_swap_in_maps(struct folio *folio, int nr, struct vm_area_struct *vma, unsigned long addr,
+			 bool exclusive);
+void mmdiff_madvise_gather_finished(struct mmu_gather *tlb);
+void mmdiff_vmas_changed(void);	/* mm/mlock.c: what is to be populated has its flags */
 bool mmdiff_page_vma_mapped_walk(struct page_vma_mapped_walk *pvmw);
 unsigned int mmdiff_visit_batch(unsigned int n);
 void mmdiff_try_to_unmap(struct folio *folio, enum ttu_flags flags);

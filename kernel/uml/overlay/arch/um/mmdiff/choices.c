@@ -4,14 +4,18 @@
  * each decision and follows it. Nothing here changes what the kernel does.
  */
 #include <linux/sched/signal.h>
+#include <asm/tlb.h>
 #include "executor.h"
 #include "leaf.h"
 #include "internal.h"
 
 static u32 first;
 
+static bool merges_told;
+
 void choices_begin(void)
 {
+	merges_told = false;
 	first = wire->choices_used;
 	wire->results[op_index].choices_from = first;
 }
@@ -65,6 +69,7 @@ static bool copies_by_policy(struct vm_area_struct *vma, unsigned long addr, uns
 struct swap_in {
 	bool swapped;		/* the entry was one of swap */
 	bool direct;		/* nothing else has its slot, so that the swap cache may be passed by */
+	bool exclusive;		/* says the entry */
 	swp_entry_t entry;
 };
 
@@ -79,6 +84,7 @@ static void swap_in_begin(struct vm_area_struct *vma, unsigned long addr, struct
 	if (!softleaf_is_swap(s->entry))
 		return;
 	s->swapped = true;
+	s->exclusive = pte_swp_exclusive(pte);
 #if MMDIFF_BEFORE(6, 18)
 	s->direct = swp_swapcount(s->entry) == 1 && !swap_cached(s->entry);
 #else
@@ -111,6 +117,22 @@ static void swap_in_end(struct vm_area_struct *vma, unsigned long addr, struct s
 }
 
 static u32 fault_vpn;
+static struct swap_in *swap_in;	/* of the fault that is going on */
+
+/* A large folio is mapped as a whole: before 6.18 a locked VMA leaves it to reclaim to mlock it. */
+void mmdiff_maps_whole(struct folio *folio, int nr, struct vm_area_struct *vma, unsigned long addr)
+{
+	if (MMDIFF_BEFORE(6, 18) && nr > 1 && nr == folio_nr_pages(folio) && vma->vm_flags & VM_LOCKED)
+		choose(CHOICE_NoMlock, 0, vpn_of(addr), 0);
+}
+
+void mmdiff_swap_in_maps(struct folio *folio, int nr, struct vm_area_struct *vma, unsigned long addr,
+			 bool exclusive)
+{
+	if (exclusive && !swap_in->exclusive)
+		choose(CHOICE_SwapExclusive, 0, fault_vpn, 0);
+	mmdiff_maps_whole(folio, nr, vma, addr);
+}
 
 void mmdiff_refault(struct folio *folio, void *shadow)
 {
@@ -125,14 +147,15 @@ vm_fault_t mmdiff_handle_mm_fault(struct vm_area_struct *vma, unsigned long addr
 				  struct pt_regs *regs)
 {
 	vm_fault_t ret;
-	struct swap_in swap_in;
+	struct swap_in here;
 
 	fault_vpn = vpn_of(addr);
-	swap_in_begin(vma, addr, &swap_in);
+	swap_in = &here;
+	swap_in_begin(vma, addr, &here);
 	if (copies_by_policy(vma, addr, flags))
 		choose(CHOICE_WpReuse, 0, vpn_of(addr), 0);
 	ret = handle_mm_fault(vma, addr, flags, regs);
-	swap_in_end(vma, addr, &swap_in);
+	swap_in_end(vma, addr, &here);
 	/* Only GUP would try again and again. */
 	if (would_wait && !(ret & VM_FAULT_COMPLETED))
 		ret = VM_FAULT_SIGBUS;
@@ -202,6 +225,9 @@ void choices_of_merges(struct process *p)
 	u32 at = 0;
 	VMA_ITERATOR(vmi, p->mm, 0);
 
+	if (merges_told)
+		return;
+	merges_told = true;
 	for_each_vma(vmi, vma) {
 		struct vm_area_struct *of = left && left->anon_vma ? left : vma;
 
@@ -220,6 +246,14 @@ void choices_of_merges(struct process *p)
 		left = vma;
 	}
 #endif
+}
+
+void mmdiff_vmas_changed(void)
+{
+	struct process *p = process_of(current->mm);
+
+	if (in_op && p)
+		choices_of_merges(p);
 }
 
 /* --- zaps ------------------------------------------------------------------------------------------ */
@@ -252,6 +286,12 @@ void mmdiff_drain_at_dontneed(void)
 	if (in_op && (wire->ops[op_index].code == OP_dontneed || wire->ops[op_index].code == OP_zap_begin))
 		choose(CHOICE_LruDrain, 0, 0, 0);
 	lru_add_drain();
+}
+
+void mmdiff_madvise_gather_finished(struct mmu_gather *tlb)
+{
+	if (in_op && wire->ops[op_index].code == OP_free && tlb->end)
+		mmdiff_gather_finished(tlb->mm, tlb->end);
 }
 
 void mmdiff_gather_finished(struct mm_struct *mm, unsigned long end)

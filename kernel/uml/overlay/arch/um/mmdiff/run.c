@@ -64,10 +64,9 @@ static void give_back(void)
 	local_bh_enable();
 	flush_delayed_fput();
 	lru_add_drain_all();
-	/* What the kernel remembers of evictions and of its place in the swap area would tell programs apart. */
+	/* What the kernel remembers of evictions would tell programs apart. */
 	for_each_online_node(nid)
 		atomic_long_set(&mem_cgroup_lruvec(NULL, NODE_DATA(nid))->nonresident_age, 0);
-	mmdiff_swap_forget_place();
 }
 
 static void set_world(void)
@@ -190,6 +189,7 @@ static int executor(void *unused)
 	if (err)
 		panic("mmdiff: the executor cannot start: error %d", err);
 	give_back();
+	swapdev_reset();
 	strscpy(wire->release, UTS_RELEASE, sizeof(wire->release));
 	snprintf(wire->features, sizeof(wire->features), "%s%s%s", IS_ENABLED(CONFIG_DEBUG_VM) ? "debug_vm " : "",
 		 IS_ENABLED(CONFIG_KASAN) ? "kasan " : "", coverage_bytes() ? "coverage " : "");

@@ -27,6 +27,7 @@ static u8 header[PAGE_SIZE];		/* the first page of the device */
 static u32 name_of[SWAP_PAGES];		/* by offset; NO_SLOT: none */
 static u32 offset_of[SWAP_PAGES];	/* by name; 0: the name is free (offset 0 is the header) */
 static u32 names_end;			/* names in use are below */
+static bool used = true;		/* since mmdiff_swap_forget_place() */
 
 /* Of a page only its first word is kept: programs see no more of it, and the rest is zero. */
 static void swapdev_submit_bio(struct bio *bio)
@@ -190,6 +191,7 @@ bool mmdiff_swap_alloc(struct folio *folio)
 	u32 nr = folio_nr_pages(folio), first, offset, i;
 
 	swapdev_collect();
+	used = true;
 	first = free_run(nr);
 	if (first == NO_SLOT)
 		return false;
@@ -238,6 +240,9 @@ bool swap_slot_state(u32 slot, struct swap_record *out)
 void swapdev_reset(void)
 {
 	swapdev_collect();
+	if (used)
+		mmdiff_swap_forget_place();
+	used = false;
 }
 
 /* At the end of a program: folios that are in the swap cache though nobody needs their slots. */
