@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "harness/expectation.h"
+#include "harness/signature.h"
 #include "program/errno.h"
 #include "program/text.h"
 
@@ -38,6 +39,12 @@ std::string ChoiceText(const Choice& c) {
 
 std::string BadDigest(const Implementation& impl) {
   return absl::StrCat("digest: what ", impl.info().name, " keeps does not fit its snapshot");
+}
+
+// Confirming may cost the start of a kernel; recognising a finding costs next to nothing.
+bool NeedsConfirming(const RunOptions& options, const RunResult& result) {
+  return options.confirm && (options.confirmed == nullptr ||
+                             !options.confirmed->contains(SignatureOf(result).FileName()));
 }
 
 std::string InvariantName(const std::string& text) { return text.substr(0, text.find(':')); }
@@ -130,11 +137,11 @@ RunOutcome Lockstep::Run(const Program& program, const RunOptions& options, RunR
                       (options.full_every != 0 && (i + 1) % options.full_every == 0);
     if (!CheckFailures(program, i, out)) break;
     if ((full || !OpLooksEqual()) && !CompareAll(program, i, out)) {
-      if (options.confirm) Confirm(program, i, out);
+      if (NeedsConfirming(options, *out)) Confirm(program, i, out);
       break;
     }
     if (full && options.check_invariants && !CheckInvariants(program, i, out)) {
-      if (options.confirm) Confirm(program, i, out);
+      if (NeedsConfirming(options, *out)) Confirm(program, i, out);
       break;
     }
     if (options.check_expectations && !CheckExpectations(program, i, &next_expectation, out)) break;

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,8 @@ struct RunOptions {
   // Ask implementations to stand by their answers before a disagreement is reported; what runs many
   // variants of a known one may do without.
   bool confirm = true;
+  // Findings, by Signature::FileName(), that need no confirming any more; may be null.
+  const std::set<std::string>* confirmed = nullptr;
   // Run only so many operations of the program; the end of the prefix is the end of the run.
   uint32_t max_ops = 0xffffffff;
   RunProgress* progress = nullptr;

@@ -1,11 +1,19 @@
 #include "kernel/linux.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
+#include <fstream>
 #include <memory>
+#include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "corpora/corpus_files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -232,6 +240,75 @@ TEST(Linux, SeesStateThatLeaksBeforeADivergenceIsReported) {
   options.confirm = false;
   EXPECT_EQ(other.Run(Parse(), options, &r), RunOutcome::ok);
   EXPECT_EQ(other.Run(Parse(), options, &r), RunOutcome::divergence);
+}
+
+// Fuzzers meet the same findings again and again: starting a kernel for each would be most of their
+// time.
+TEST(Linux, ConfirmsAFindingOfAKindOnce) {
+  Lockstep lockstep(Pair(Fake("drift@2,after=1")));
+  RunResult r;
+  std::set<std::string> confirmed;
+  RunOptions options = Fast();
+  options.confirmed = &confirmed;
+  ASSERT_EQ(lockstep.Run(Parse(), options, &r), RunOutcome::ok);
+  options.confirm = false;
+  ASSERT_EQ(lockstep.Run(Parse(), options, &r), RunOutcome::divergence);
+  const std::string divergence = SignatureOf(r).FileName();
+  options.confirm = true;
+  confirmed.insert("something else");
+  ASSERT_EQ(lockstep.Run(Parse(), options, &r), RunOutcome::invariant);
+  EXPECT_EQ(r.divergence.relation, "state_leak");
+  confirmed.insert(divergence);
+  ASSERT_EQ(lockstep.Run(Parse(), options, &r), RunOutcome::divergence);
+}
+
+// Kills the processes that this one started, at times of its own.
+class Killer {
+ public:
+  Killer() : thread_([this] { Kill(); }) {}
+  ~Killer() {
+    end_ = true;
+    thread_.join();
+  }
+  uint32_t kills() const { return kills_; }
+
+ private:
+  void Kill() {
+    const std::string children = absl::StrCat("/proc/self/task/", getpid(), "/children");
+    for (uint32_t i = 0; !end_; ++i) {
+      usleep(2000 + i * 7919 % 9000);
+      std::ifstream in(children);
+      for (pid_t pid; in >> pid;) kills_ += kill(pid, SIGKILL) == 0;
+    }
+  }
+  std::atomic<bool> end_{false};
+  std::atomic<uint32_t> kills_{0};
+  std::thread thread_;
+};
+
+// Whoever kills a kernel (nobody has memory left) costs that program, which is told, and no other.
+TEST(Linux, OutlivesKernelsThatAreKilledAtAnyTime) {
+  Lockstep lockstep(Pair(Fake("drift@2")));
+  RunResult r;
+  uint32_t killed = 0, diverged = 0;
+  {
+    const Killer killer;
+    for (int i = 0; killer.kills() < 40 || i < 200; ++i) {
+      const RunOutcome outcome = lockstep.Run(Parse(), Fast(), &r);
+      if (outcome == RunOutcome::divergence) {
+        EXPECT_EQ(r.divergence.relation, "result.value");
+        ++diverged;
+      } else {
+        EXPECT_NE(outcome, RunOutcome::ok);
+        EXPECT_THAT(r.message, HasSubstr("SIGKILL"));
+        ++killed;
+      }
+    }
+  }
+  EXPECT_GT(killed, 0u);
+  EXPECT_GT(diverged, 0u);
+  lockstep.Run(Parse(), Fast(), &r);  // the last kill may have come after the last program
+  EXPECT_EQ(lockstep.Run(Parse(), Fast(), &r), RunOutcome::divergence) << r.message;
 }
 
 TEST(Linux, ARealDivergenceStaysOne) {

@@ -109,6 +109,7 @@ LockstepTarget::LockstepTarget(const TargetConfig& config, FindingKeeper keeper,
       table_(table),
       stats_(std::move(stats)) {
   if (stats_) config_.run.progress = &stats_->page().progress;
+  config_.run.confirmed = &seen_;
 }
 
 bool LockstepTarget::Run(const uint8_t* data, size_t size) {
