@@ -124,6 +124,8 @@ Value BatchOf(const Subject& s) {
        [](const Subject& s) { return FolioBit(s, kFolioSwapCache); }},                        \
       {subject, "partially_mapped", Form::flag, "PG_partially_mapped",                        \
        [](const Subject& s) { return FolioBit(s, kFolioPartiallyMapped); }},                  \
+      {subject, "reclaim", Form::flag, "PG_reclaim, of a folio of a file",                    \
+       [](const Subject& s) { return FolioBit(s, kFolioReclaim); }},                          \
   {                                                                                           \
     subject, "deferred_split", Form::flag, "on the deferred split queue",                     \
         [](const Subject& s) { return FolioBit(s, kFolioDeferredSplit); }                     \

@@ -88,6 +88,8 @@ inline uint32_t folio_page_idx(const Folio& folio, const Page& page) {
 // Flags. The test_ forms give the old value.
 void folio_set(Task& t, Folio& folio, uint32_t flags);
 void folio_clear(Task& t, Folio& folio, uint32_t flags);
+// What is dirty again is not reclaimed as soon as it is clean: kFolioReclaim goes.
+void folio_mark_dirty(Task& t, Folio& folio);
 bool folio_test_set(Task& t, Folio& folio, uint32_t flag);
 bool folio_test_clear(Task& t, Folio& folio, uint32_t flag);
 // The folio lock is a trylock: who would wait answers EAGAIN.

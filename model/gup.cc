@@ -69,7 +69,7 @@ Follow Serves(const Kernel& k, const Vma& vma, Pte pte, uint32_t flags) {
 
 // FOLL_TOUCH.
 void TouchPage(Task& t, Folio& folio, Pte pte, bool write) {
-  if (write && !pte.dirty() && !folio.test(kFolioDirty)) folio_set(t, folio, kFolioDirty);
+  if (write && !pte.dirty() && !folio.test(kFolioDirty)) folio_mark_dirty(t, folio);
   folio_mark_accessed(t, folio);
 }
 
@@ -358,8 +358,7 @@ OpResult Model::Unpin(OpContext& ctx, uint32_t pin, bool dirty) {
   Task t(k_, ctx, k_.world.nodes);
   if (dirty) {
     for (Page* page : held->pages) {
-      if (page != nullptr && !page->folio->test(kFolioDirty))
-        folio_set(t, *page->folio, kFolioDirty);
+      if (page != nullptr && !page->folio->test(kFolioDirty)) folio_mark_dirty(t, *page->folio);
     }
   }
   ReleaseFrom(t, held, 0);

@@ -48,6 +48,11 @@ inline void folio_set(Task& t, Folio& folio, uint32_t flags) {
   folio.flags.set(flags);
   touch_folio(t, folio);
 }
+inline void folio_mark_dirty(Task& t, Folio& folio) {
+  folio.flags.set(kFolioDirty);
+  if (folio.test(kFolioReclaim)) folio.flags.clear(kFolioReclaim);
+  touch_folio(t, folio);
+}
 inline void folio_clear(Task& t, Folio& folio, uint32_t flags) {
   folio.flags.clear(flags);
   touch_folio(t, folio);

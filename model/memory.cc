@@ -84,12 +84,16 @@ void MapFilePages(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Folio& foli
   set_ptes(t, table, vpn, Pte::Present(folio.pfn + offset, bits), nr);
 }
 
+// next_uptodate_folio passes by what is locked, and what a fault is to meet itself: PG_readahead,
+// which reclaim uses as PG_reclaim.
+bool AroundMaps(const Folio& folio) { return !folio.locked() && !folio.test(kFolioReclaim); }
+
 // Whether filemap_map_pages makes a page table for [from, to) of the file: once it has found a
 // folio to map, and if that does not hold the last page of the file. It makes it on its way to a
 // huge mapping, which would reach beyond the end of the file; shmem's may.
 bool MakesTable(const FileObject& file, uint32_t from, uint32_t to) {
   const auto first = std::find_if(file.i_pages.begin() + from, file.i_pages.begin() + to,
-                                  [](const Folio* f) { return f != nullptr && !f->locked(); });
+                                  [](const Folio* f) { return f != nullptr && AroundMaps(*f); });
   if (first == file.i_pages.begin() + to) return false;
   return file.shmem || (*first)->index + (*first)->nr_pages() < file.npages;
 }
@@ -114,7 +118,7 @@ bool do_fault_around(Task& t, Vma& vma, uint32_t vpn) {
   for (uint32_t at = from; at < to;) {
     const uint32_t index = vma.pgoff_of(at);
     Folio* folio = file.i_pages[index];
-    const bool maps = folio != nullptr && !folio->locked() && table.at(at - table.base).none();
+    const bool maps = folio != nullptr && AroundMaps(*folio) && table.at(at - table.base).none();
     if (!maps || !folio_try_get(t, *folio)) {
       ++at;
       continue;
@@ -177,7 +181,7 @@ int do_fault(Task& t, Vma& vma, uint32_t vpn, uint32_t flags) {
   if (cow) {
     err = do_cow_fault(t, vma, table, vpn, folio, offset);
   } else {
-    if (write) folio_set(t, folio, kFolioDirty);
+    if (write) folio_mark_dirty(t, folio);
     sync::Guard guard(table.lock);
     if (table.at(vpn - table.base).none()) {
       MapFilePages(t, vma, table, vpn, folio, offset, 1, write ? kFresh : ReadBits(vma));

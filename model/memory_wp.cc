@@ -75,7 +75,7 @@ void wp_page_copy(Task& t, Vma& vma, PageTable& table, uint32_t vpn, Pte old, ui
 
 int wp_shared(Task& t, PageTable& table, uint32_t vpn, Pte pte, uint32_t flags) {
   if (flags != kFaultWrite || pte.zero()) return 0;
-  folio_set(t, *pfn_folio(t.k, pte.pfn()), kFolioDirty);
+  folio_mark_dirty(t, *pfn_folio(t.k, pte.pfn()));
   set_pte(t, table, vpn, pte.With(kPteWrite | kPteDirty | kPteYoung));
   return 0;
 }

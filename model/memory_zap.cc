@@ -40,7 +40,7 @@ uint32_t zap_present_ptes(Zap& z, uint32_t vpn, uint32_t end, Pte pte, bool* ful
   bool delay = false;
   if (!folio.anon()) {
     if (pte.dirty()) {
-      folio_set(t, folio, kFolioDirty);
+      folio_mark_dirty(t, folio);
       z.force_flush = true;
       // Until the flush another CPU may still write to the page through its TLB: the folio must not
       // look unmapped before. Munlock is part of the removal and its order is seen, so it is never

@@ -31,7 +31,7 @@ struct RemoveArg {
 bool try_to_map_unused_to_zeropage(RemoveArg& a, PageVmaMappedWalk& walk, const Page& page) {
   Vma& vma = *walk.vma;
   if (!a.map_zero_pages || page.content.get() != 0) return false;
-  if (vma.has(kVmLocked) || a.dst.test(kFolioMlocked) || a.dst.swapcache()) return false;
+  if (vma.has(kVmLocked) || a.dst.test(kFolioMlocked)) return false;
   MMDIFF_BUG_ON(&a.src != &a.dst || !a.dst.anon() || !a.dst.locked(),
                 "zero page put for a migrated page");
   const uint32_t protnone = vma.has(kVmRead) ? 0u : uint32_t{kPteProtNone};
@@ -83,6 +83,7 @@ void move_to_new_folio(Task& t, Folio& src, Folio& dst) {
   if (src.swapcache()) swap_cache_replace(t, src, dst);
   if (src.file != nullptr) filemap_replace_folio(t, src, dst);
   MoveFlag(t, src, dst, kFolioDirty);
+  if (src.test(kFolioReclaim)) folio_set(t, dst, kFolioReclaim);
   MoveFlag(t, src, dst, kFolioReferenced);
   if (src.test(kFolioActive)) {
     MMDIFF_BUG_ON(src.test(kFolioUnevictable), "folio is both active and unevictable");
@@ -332,6 +333,7 @@ OpResult Model::migrate_begin(const args::migrate_begin& a, OpContext& ctx) {
     k_.migs.Release(ctx.result_handle);
   } else {
     folio_putback_lru(t, *folio);
+    r.value = 0;
   }
   return r;
 }

@@ -219,7 +219,7 @@ bool UnmapEntries(UnmapArg& a, PageVmaMappedWalk& walk, Pte pte, uint32_t nr) {
   Page* page = pfn_to_page(t.k, pte.pfn());
   clear_ptes(t, *walk.table, walk.vpn, nr);
   FlushUnmapped(t, mm, pte, walk.vpn, nr, a.flags);
-  if (pte.dirty()) folio_set(t, folio, kFolioDirty);
+  if (pte.dirty()) folio_mark_dirty(t, folio);
   bool gone = true;
   if (!folio.anon()) {
     add_mm_counter(t, mm, mm_counter(folio), -static_cast<int32_t>(nr));

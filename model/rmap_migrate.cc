@@ -30,7 +30,7 @@ bool MigrateEntry(MigrateArg& a, PageVmaMappedWalk& walk) {
   } else {
     flush_tlb_page(t, *vma.mm, walk.vpn);
   }
-  if (pte.dirty()) folio_set(t, folio, kFolioDirty);
+  if (pte.dirty()) folio_mark_dirty(t, folio);
   const bool exclusive = folio.anon() && page.anon_exclusive;
   MMDIFF_BUG_ON(folio.anon() && pte.write() && !exclusive,
                 "writable anonymous page is not AnonExclusive");

@@ -119,6 +119,7 @@ Fate ShrinkLocked(Task& t, Folio& folio, bool ignore_references, std::vector<Fol
   if (folio.file != nullptr && folio.test(kFolioDirty)) {
     // Nobody writes back here. pageout() asks of shared memory first whether it could go then.
     const bool freeable = folio.ref_count() == folio_expected_ref_count(folio) + 1;
+    if (!folio.swapbacked()) folio_set(t, folio, kFolioReclaim);  // to be freed once it is clean
     return folio.swapbacked() && !freeable ? Fate::kKeep : Fate::kActivate;
   }
   return remove_mapping(t, folio) == 0 ? Fate::kFreed : Fate::kKeep;

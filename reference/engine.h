@@ -99,7 +99,9 @@ class Engine final : public Implementation {
   uint32_t LiveChildren(uint32_t anon_vma) const;
   bool HasActiveVma(uint32_t anon_vma) const;
   void ForkPte(Mm& parent, Mm& child, const Vma& vma, uint32_t vpn, OpContext& ctx);
-  void ChangeProtection(Mm& mm, const Vma& vma, uint32_t start, uint32_t end, Gather* g);
+  void ChangeProtection(Mm& mm, const Vma& vma, uint32_t start, uint32_t end, Gather* g,
+                        OpContext& ctx);
+  void MergeForProtect(Mm& mm, uint32_t vpn, uint32_t end, uint32_t n, OpContext& ctx);
 
   // ---- access and faults (access.cc, fault.cc, wp.cc) ------------------------------------------
   int AccessPage(Mm& mm, uint32_t vpn, bool write, OpContext& ctx, uint64_t* value);
@@ -107,6 +109,13 @@ class Engine final : public Implementation {
   int Fault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   int AnonFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   int FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
+  bool ReadIsDirty(FolioId f, uint32_t vpn, uint32_t* left, OpContext& ctx);
+  bool AroundMaps(FolioId f) const;
+  bool AroundWhole(const Vma& vma, uint32_t first, FolioId f, OpContext& ctx);
+  bool MapsWhole(const Mm& mm, const Vma& vma, uint32_t vpn, FolioId f, OpContext& ctx);
+  bool SwapBlock(const Mm& mm, const Vma& vma, uint32_t vpn, uint32_t order) const;
+  bool SlotsInOrder(const Mm& mm, uint32_t first, uint32_t n);
+  FolioId SwapRead(Mm& mm, Vma& vma, uint32_t vpn, bool refault, OpContext& ctx);
   bool FaultAroundHasTable(const Mm& mm, const Vma& vma, uint32_t from, uint32_t to,
                            const File& file) const;
   bool FaultAround(Mm& mm, Vma& vma, uint32_t vpn, File& file, OpContext& ctx);

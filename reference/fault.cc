@@ -130,9 +130,59 @@ bool Engine::FaultAroundHasTable(const Mm& mm, const Vma& vma, uint32_t from, ui
   if (mm.tables[from / world_.table] != 0 || file.shmem()) return true;
   for (uint32_t at = from; at < to && vma.FileIndex(at) < file.npages; ++at) {
     const FolioId f = file.cache[vma.FileIndex(at)];
-    if (f != kNoFolio && !F(f).is(kFolioLocked)) return F(f).index + F(f).pages() < file.npages;
+    if (AroundMaps(f)) return F(f).index + F(f).pages() < file.npages;
   }
   return true;
+}
+
+// Is the PTE of a read at vpn dirty, as the leader says for *left PTEs in all?
+bool Engine::ReadIsDirty(FolioId f, uint32_t vpn, uint32_t* left, OpContext& ctx) {
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kReadDirty);
+  if (*left == 0 && c != nullptr && c->b == vpn) {
+    *left = c->c;
+    ctx.choices->Take();
+  }
+  if (*left == 0) return false;
+  --*left;
+  if (!F(f).is(kFolioDirty)) ctx.choices->Refuse(ChoiceKind::kReadDirty, "the folio is clean");
+  return true;
+}
+
+// Whether fault-around would map this folio of the page cache: a mark for readahead, which is the
+// same as one for reclaim, is left for the fault proper to meet.
+bool Engine::AroundMaps(FolioId f) const {
+  return f != kNoFolio && !F(f).is(kFolioLocked | kFolioReclaim);
+}
+
+// Does the leader's fault-around map the folio, whose first page is at `first`, as a whole,
+// whatever its window?
+bool Engine::AroundWhole(const Vma& vma, uint32_t first, FolioId f, OpContext& ctx) {
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kAroundWhole);
+  if (c == nullptr || c->b != first) return false;
+  ctx.choices->Take();
+  const File& file = *FileOf(vma.file);
+  const uint32_t last = first + F(f).pages() - 1;
+  const bool fits = first >= vma.start && last < vma.end &&
+                    first / world_.table == last / world_.table &&
+                    (file.shmem() || F(f).index + F(f).pages() < file.npages);
+  if (!fits) ctx.choices->Refuse(ChoiceKind::kAroundWhole, "the folio does not fit there");
+  return fits;
+}
+
+// finish_fault: does the leader map the whole folio, of which vpn is to map a page?
+bool Engine::MapsWhole(const Mm& mm, const Vma& vma, uint32_t vpn, FolioId f, OpContext& ctx) {
+  const File& file = *FileOf(vma.file);
+  const uint32_t first = vpn - (vma.FileIndex(vpn) - F(f).index), end = first + F(f).pages();
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kMapWhole);
+  if (c == nullptr || c->b != first) return false;
+  ctx.choices->Take();
+  const uint32_t table = vpn & ~(world_.table - 1);
+  bool fits = first >= std::max(vma.start, table) && first <= vpn &&
+              end <= std::min(vma.end, table + world_.table) &&
+              (file.shmem() || F(f).index + F(f).pages() <= file.npages);
+  for (uint32_t at = first; fits && at < end; ++at) fits = mm.ptes[at].none();
+  if (!fits) ctx.choices->Refuse(ChoiceKind::kMapWhole, "the folio does not fit there");
+  return fits;
 }
 
 // Maps what is cached around `vpn`; true if that mapped `vpn` itself.
@@ -143,18 +193,25 @@ bool Engine::FaultAround(Mm& mm, Vma& vma, uint32_t vpn, File& file, OpContext& 
   const uint32_t to = std::min({from + world_.faultaround, vma.end, table + world_.table});
   if (!FaultAroundHasTable(mm, vma, from, to, file)) return false;
   const uint8_t bits = kPteYoung | (vma.shared() && vma.writable() && file.shmem() ? kPteWrite : 0);
-  uint32_t run = 0;  // pages of one folio mapped in a row: all of them at once count for mlock
-  for (uint32_t at = from; at < to && vma.FileIndex(at) < file.npages; ++at) {
-    const uint32_t index = vma.FileIndex(at);
-    const FolioId f = file.cache[index];
-    if (f == kNoFolio || F(f).is(kFolioLocked) || !mm.ptes[at].none()) {
-      run = 0;
+  for (uint32_t at = from; at < to && vma.FileIndex(at) < file.npages;) {
+    const FolioId f = file.cache[vma.FileIndex(at)];
+    if (!AroundMaps(f)) {
+      ++at;
       continue;
     }
-    const uint32_t offset = index - F(f).index;
-    run = offset == 0 ? 1 : run == offset ? run + 1 : 0;
-    MapFilePage(mm, vma, at, f, offset, bits, ctx);
-    if (vma.locked() && F(f).large() && run == F(f).pages()) MlockWhole(f, at + 1 - run, ctx);
+    const uint32_t first = at - (vma.FileIndex(at) - F(f).index), end = first + F(f).pages();
+    const bool whole = AroundWhole(vma, first, f, ctx);
+    const uint32_t low = whole ? first : at, high = whole ? end : std::min(to, end);
+    uint32_t dirty_left = 0;
+    uint32_t run = 0;  // pages mapped in a row: all of the folio at once count for mlock
+    for (uint32_t page = low; page < high; ++page) {
+      run = mm.ptes[page].none() ? run + 1 : 0;
+      if (run == 0) continue;
+      const uint8_t dirty = ReadIsDirty(f, page, &dirty_left, ctx) ? kPteDirty : 0;
+      MapFilePage(mm, vma, page, f, page - first, bits | dirty, ctx);
+      if (vma.locked() && F(f).large() && run == F(f).pages()) MlockWhole(f, first, ctx);
+    }
+    at = high;
   }
   return !mm.ptes[vpn].none();
 }
@@ -180,17 +237,26 @@ int Engine::FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
   uint8_t bits = kPteYoung;
   if (write) {
     bits |= kPteWrite | kPteDirty;
-    F(f).Set(kFolioDirty);
+    F(f).MarkDirty();
     TouchFolio(f);
   } else if (vma.shared() && vma.writable() && file.shmem()) {
     bits |= kPteWrite;
   }
-  MapFilePage(mm, vma, vpn, f, offset, bits, ctx);
+  uint32_t first = vpn, n = 1, dirty_left = 0;
+  if (MapsWhole(mm, vma, vpn, f, ctx)) {
+    first = vpn - offset;
+    n = F(f).pages();
+  }
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint8_t dirty = ReadIsDirty(f, first + i, &dirty_left, ctx) ? kPteDirty : 0;
+    MapFilePage(mm, vma, first + i, f, n == 1 ? offset : i, bits | dirty, ctx);
+  }
+  if (vma.locked() && n > 1) MlockWhole(f, first, ctx);
   return 0;
 }
 
 int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx) {
-  const Pte entry = mm.ptes[vpn];
+  Pte entry = mm.ptes[vpn];
   FolioId f = swap_[entry.ref].cached;
   const bool refault = f == kNoFolio && RefaultChosen(vpn, ctx);
   const Choice* c = ctx.choices->Peek(ChoiceKind::kSwapDirect);
@@ -201,14 +267,8 @@ int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
     ctx.choices->Refuse(ChoiceKind::kSwapDirect, "the swap cache or another entry has the slot");
   }
   if (f == kNoFolio) {
-    f = NewFolio(0, LocalNode(ctx), fault_zone_);
-    F(f).Set(kFolioSwapBacked | kFolioSwapCache);
-    if (refault) F(f).Set(kFolioActive);
-    F(f).slot = entry.ref;
-    swap_[entry.ref].cached = f;
-    PageOf(f, 0).content = swap_[entry.ref].content;
-    TouchSlot(entry.ref);
-    FolioAddLru(f, ctx);
+    f = SwapRead(mm, vma, vpn, refault, ctx);
+    entry = mm.ptes[vpn];  // its slot may have a new name
   } else if (F(f).is(kFolioLocked)) {
     return EAGAIN;
   }
@@ -253,6 +313,55 @@ int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
   return 0;
 }
 
+// Reads the slot of the entry at vpn into the swap cache, and those around it if the leader did.
+FolioId Engine::SwapRead(Mm& mm, Vma& vma, uint32_t vpn, bool refault, OpContext& ctx) {
+  uint32_t order = 0;
+  const Choice* c = ctx.choices->Peek(ChoiceKind::kSwapLarge);
+  if (c != nullptr && c->b == vpn) {
+    order = c->a;
+    ctx.choices->Take();
+    if (!SwapBlock(mm, vma, vpn, order)) {
+      ctx.choices->Refuse(ChoiceKind::kSwapLarge, "the entries around are not as it needs them");
+      order = 0;
+    } else if (!SlotsInOrder(mm, vpn & ~((1u << order) - 1), 1u << order)) {
+      ctx.choices->Refuse(ChoiceKind::kSwapLarge,
+                          "there is no run of slots that can be named anew");
+      order = 0;
+    }
+  }
+  const uint32_t offset = vpn & ((1u << order) - 1);
+  const FolioId f = NewFolio(order, LocalNode(ctx), fault_zone_);
+  F(f).Set(kFolioSwapBacked | kFolioSwapCache);
+  if (refault) F(f).Set(kFolioActive);
+  F(f).slot = mm.ptes[vpn].ref - offset;
+  for (uint32_t i = 0; i < F(f).pages(); ++i) {
+    const uint32_t slot = F(f).slot + i;
+    swap_[slot].cached = f;
+    PageOf(f, i).content = swap_[slot].content;
+    TouchSlot(slot);
+  }
+  FolioAddLru(f, ctx);
+  return f;
+}
+
+// Whether the entries of the aligned block of 2^order pages around vpn are of slots, all like the
+// one at vpn, none of them cached. Where slots lie in the swap area is the kernel's own business.
+bool Engine::SwapBlock(const Mm& mm, const Vma& vma, uint32_t vpn, uint32_t order) const {
+  const uint32_t n = 1u << order, first = vpn & ~(n - 1);
+  if ((order != 0 && (world_.orders & n) == 0) || n > world_.table || first < vma.start ||
+      first + n > vma.end) {
+    return false;
+  }
+  for (uint32_t i = 0; i < n; ++i) {
+    const Pte& p = mm.ptes[first + i];
+    if (p.kind != PteKind::kSwap || p.bits != mm.ptes[vpn].bits ||
+        swap_[p.ref].cached != kNoFolio) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // workingset_refault: was this reclaimed so lately that it is active?
 bool Engine::RefaultChosen(uint32_t vpn, OpContext& ctx) {
   const Choice* c = ctx.choices->Peek(ChoiceKind::kRefault);
@@ -280,15 +389,7 @@ bool Engine::DirectSwapIn(Mm& mm, Vma& vma, uint32_t vpn, uint32_t order, bool r
   const Pte entry = mm.ptes[vpn];
   const uint32_t n = 1u << order;
   const uint32_t first = vpn & ~(n - 1);
-  if ((order != 0 && (world_.orders & n) == 0) || first < vma.start || first + n > vma.end ||
-      SlotCount(entry.ref) != 1) {
-    return false;
-  }
-  for (uint32_t i = 0; i < n; ++i) {
-    const Pte& p = mm.ptes[first + i];
-    if (p.kind != PteKind::kSwap || p.bits != entry.bits || swap_[p.ref].cached != kNoFolio)
-      return false;
-  }
+  if (!SwapBlock(mm, vma, vpn, order) || SlotCount(entry.ref) != 1) return false;
   const FolioId f = NewFolio(order, LocalNode(ctx), fault_zone_);
   F(f).Set(kFolioSwapBacked | kFolioAnon);
   if (refault) F(f).Set(kFolioActive);

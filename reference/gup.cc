@@ -9,7 +9,7 @@ namespace mmdiff::reference {
 // FOLL_TOUCH on a page that the page table serves.
 void Engine::Touch(const Pte& pte, bool write, OpContext& ctx) {
   if (!pte.present()) return;
-  if (write && !pte.has(kPteDirty) && !F(pte.ref).is(kFolioDirty)) F(pte.ref).Set(kFolioDirty);
+  if (write && !pte.has(kPteDirty) && !F(pte.ref).is(kFolioDirty)) F(pte.ref).MarkDirty();
   MarkAccessed(pte.ref, ctx);
 }
 
@@ -190,7 +190,7 @@ OpResult Engine::pin(const args::pin& a, OpContext& ctx) {
 void Engine::Unpin(Pin* pin, bool dirty) {
   for (const HeldPage& p : pin->pages) {
     if (p.folio == kNoFolio) continue;
-    if (dirty) F(p.folio).Set(kFolioDirty);
+    if (dirty && !F(p.folio).is(kFolioDirty)) F(p.folio).MarkDirty();
     TouchFolio(p.folio);
   }
   pin->open = false;

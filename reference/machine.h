@@ -139,6 +139,8 @@ struct Folio {
   bool large() const { return order > 0; }
   bool is(uint32_t flag) const { return (flags & flag) != 0; }
   void Set(uint32_t flag, bool on = true) { flags = on ? flags | flag : flags & ~flag; }
+  // folio_mark_dirty.
+  void MarkDirty() { flags = (flags | kFolioDirty) & ~kFolioReclaim; }
 };
 
 struct File {

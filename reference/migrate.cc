@@ -13,7 +13,7 @@ bool Engine::MigrateOne(FolioId f, const MappingAt& at, bool may_defer, OpContex
   const bool pinned = page.anon_exclusive && MaybePinned(f);
   if (pinned) {
     FlushOrDefer(at, old, may_defer, ctx);  // it was cleared for a moment
-    if (old.has(kPteDirty)) F(f).Set(kFolioDirty);
+    if (old.has(kPteDirty)) F(f).MarkDirty();
     TouchFolio(f);
     return false;
   }
@@ -27,7 +27,7 @@ bool Engine::MigrateOne(FolioId f, const MappingAt& at, bool may_defer, OpContex
   page.anon_exclusive = false;
   SetPte(*at.mm, at.vpn, entry);
   FlushOrDefer(at, old, may_defer, ctx);
-  if (old.has(kPteDirty)) F(f).Set(kFolioDirty);
+  if (old.has(kPteDirty)) F(f).MarkDirty();
   RmapRemoved(f, old.offset, 1, *at.vma, ctx);
   if (at.vma->locked()) DrainMlock(ctx.cpu);
   return true;
@@ -106,7 +106,7 @@ void Engine::MoveFolio(FolioId src, FolioId dst) {
   constexpr uint32_t kMoved = kFolioReferenced | kFolioDirty | kFolioActive | kFolioUnevictable |
                               kFolioSwapBacked | kFolioSwapCache | kFolioAnon |
                               kFolioPartiallyMapped | kFolioDeferredSplit;
-  d.flags |= s.flags & kMoved;
+  d.flags |= s.flags & (kMoved | kFolioReclaim);
   s.flags &= ~(kMoved & ~(kFolioAnon | kFolioSwapBacked));
   d.file = s.file;
   d.index = s.index;
@@ -179,7 +179,10 @@ OpResult Engine::migrate_begin(const args::migrate_begin& a, OpContext& ctx) {
   Migration& m = migrations_[ctx.result_handle];
   r.err = MigrateUnmap(f, a.node, ZoneKind::kMovable, false, ctx, &m, &r.value);
   composite_.clear();
-  if (r.err != 0) Putback(f, ctx);
+  if (r.err != 0) {
+    Putback(f, ctx);
+    r.value = 0;
+  }
   return Done(r, ctx);
 }
 

@@ -277,7 +277,7 @@ OpResult Engine::protect(const args::protect& a, OpContext& ctx) {
       }
       r.err = ModifyVma(*mm, at, stop, new_flags);
       if (r.err != 0) break;
-      ChangeProtection(*mm, *FindVma(*mm, at), at, stop, &gather_);
+      ChangeProtection(*mm, *FindVma(*mm, at), at, stop, &gather_, ctx);
       if (((old_flags | new_flags) & kVmLocked) != 0 && (old_flags & (kVmWrite | kVmShared)) == 0 &&
           (new_flags & kVmWrite) != 0) {
         PopulateVma(*mm, *FindVma(*mm, at), at, stop, ctx);
@@ -290,10 +290,40 @@ OpResult Engine::protect(const args::protect& a, OpContext& ctx) {
   return Done(r, ctx);
 }
 
+// modify_prot_start_ptes: n PTEs from vpn on, all before `end`, take on what any of them is of
+// young and dirty.
+void Engine::MergeForProtect(Mm& mm, uint32_t vpn, uint32_t end, uint32_t n, OpContext& ctx) {
+  const Pte head = mm.ptes[vpn];
+  bool batch = head.present() && n <= end - vpn;
+  uint8_t merged = 0;
+  for (uint32_t i = 0; batch && i < n; ++i) {
+    const Pte& pte = mm.ptes[vpn + i];
+    batch = pte.present() && pte.ref == head.ref && pte.offset == head.offset + i &&
+            ((pte.bits ^ head.bits) & (kPteWrite | kPteProtNone)) == 0;
+    merged |= pte.bits & (kPteYoung | kPteDirty);
+  }
+  if (!batch) {
+    ctx.choices->Refuse(ChoiceKind::kProtectBatch, "the entries are not of one batch");
+    return;
+  }
+  for (uint32_t i = 0; i < n; ++i) {
+    Pte pte = mm.ptes[vpn + i];
+    pte.bits |= merged;
+    SetPte(mm, vpn + i, pte);
+  }
+}
+
 // change_protection over [start, end) of one VMA that has its new flags already.
-void Engine::ChangeProtection(Mm& mm, const Vma& vma, uint32_t start, uint32_t end, Gather* g) {
+void Engine::ChangeProtection(Mm& mm, const Vma& vma, uint32_t start, uint32_t end, Gather* g,
+                              OpContext& ctx) {
   FlushPending(mm, start, end);
   for (uint32_t vpn = start; vpn < end; ++vpn) {
+    const Choice* c = ctx.choices->Peek(ChoiceKind::kProtectBatch);
+    if (c != nullptr && c->b == vpn) {
+      const uint32_t n = c->c;
+      ctx.choices->Take();
+      MergeForProtect(mm, vpn, std::min(end, (vpn | (world_.table - 1)) + 1), n, ctx);
+    }
     Pte pte = mm.ptes[vpn];
     if (pte.kind == PteKind::kMigration && pte.has(kPteWrite) && !vma.writable()) {
       pte.bits &= ~kPteWrite;

@@ -115,6 +115,7 @@ Engine::Shrink Engine::ShrinkFolio(size_t position, bool ignore_references, OpCo
   if (F(f).is(kFolioDirty) && F(f).file != kNoFile) {
     // Nobody writes back here. Of shared memory it is asked first whether it could go then.
     const bool kept = F(f).is(kFolioSwapBacked) && CountFolio(f).refcount != 1 + CacheRefs(f);
+    if (!F(f).is(kFolioSwapBacked)) F(f).Set(kFolioReclaim);  // to be freed as soon as it is clean
     return kept ? Shrink::kKeep : Shrink::kActivate;
   }
   return RemoveMapping(f) == 0 ? Shrink::kFreed : Shrink::kKeep;

@@ -37,7 +37,7 @@ void Engine::MakePieces(FolioId f) {
   for (uint32_t i = 1; i < whole.pages(); ++i) {
     const FolioId piece = NewFolio(0, whole.node, whole.zone);
     Folio& p = F(piece);
-    p.flags = whole.flags;
+    p.flags = whole.flags & ~kFolioReclaim;
     p.lru = whole.lru;  // a piece that nobody counts as mlocked yet
     p.file = whole.file;
     p.index = whole.index + i;
@@ -60,8 +60,8 @@ void Engine::MakePieces(FolioId f) {
 void Engine::RemapPiece(FolioId f, FolioId first_new, const MappingAt& at, OpContext& ctx) {
   const uint32_t offset = at.mm->ptes[at.vpn].offset;
   const FolioId piece = offset == 0 ? f : first_new + offset - 1;
-  const bool zero = PageOf(piece, 0).content == 0 && !F(piece).is(kFolioMlocked) &&
-                    !at.vma->locked() && !F(piece).is(kFolioSwapCache);
+  const bool zero =
+      PageOf(piece, 0).content == 0 && !F(piece).is(kFolioMlocked) && !at.vma->locked();
   if (!zero) {
     RestoreEntry(*at.mm, *at.vma, at.vpn, piece, 0, ctx);
     return;

@@ -31,6 +31,38 @@ bool Engine::SwapAlloc(FolioId f) {
   return false;
 }
 
+// Names slots anew so that those of the n entries from `first` on, which nothing caches, are an
+// aligned run in order, as a folio that is read from them needs; false if there is no such run.
+// Slots are taken lowest first here and by folio order in kernels, so that theirs may be in order
+// where these are not.
+bool Engine::SlotsInOrder(const Mm& mm, uint32_t first, uint32_t n) {
+  const uint32_t now = mm.ptes[first].ref;
+  bool ordered = now % n == 0;
+  for (uint32_t i = 0; i < n; ++i) ordered &= mm.ptes[first + i].ref == now + i;
+  if (ordered) return true;
+  const auto cached = [](const SwapSlot& s) { return s.cached != kNoFolio; };
+  uint32_t base = 0;
+  while (base + n <= swap_.size() &&
+         std::any_of(swap_.begin() + base, swap_.begin() + base + n, cached)) {
+    base += n;
+  }
+  if (base + n > swap_.size()) return false;
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t a = mm.ptes[first + i].ref, b = base + i;
+    if (a == b) continue;
+    std::swap(swap_[a], swap_[b]);
+    ForEachPte([&](Mm& of, Vma&, uint32_t vpn, Pte& pte) {
+      if (pte.kind != PteKind::kSwap || (pte.ref != a && pte.ref != b)) return;
+      Pte renamed = pte;
+      renamed.ref = a + b - pte.ref;
+      SetPte(of, vpn, renamed);
+    });
+    TouchSlot(a);
+    TouchSlot(b);
+  }
+  return true;
+}
+
 void Engine::DropSwapCache(FolioId f) {
   Folio& folio = F(f);
   for (uint32_t i = 0; i < folio.pages(); ++i) {

@@ -125,7 +125,7 @@ bool Engine::UnmapBatch(FolioId f, const MappingAt& at, bool may_defer, OpContex
     ClearPte(*at.mm, at.vpn + i);
   }
   FlushOrDefer(at, old[0], may_defer, ctx);
-  if ((merged & kPteDirty) != 0) F(f).Set(kFolioDirty);
+  if ((merged & kPteDirty) != 0) F(f).MarkDirty();
   if (F(f).is(kFolioAnon) && !UnmapAnon(f, at, before, old[0], ctx)) {
     for (uint32_t i = 0; i < at.n; ++i) {
       Pte pte = old[i];
@@ -148,7 +148,11 @@ uint32_t Engine::TryToUnmap(FolioId f, uint32_t ttu_flags, OpContext& ctx) {
   while (Mapcount(f) != 0 && NextMapping(f, 0, ctx, &at)) {
     const bool stays = at.vma->locked() && (ttu_flags & kTtuIgnoreMlock) == 0;
     if (stays) {
-      if (AllInOneTable(*at.mm, *at.vma, f)) MlockFolio(f, ctx);
+      if (AllInOneTable(*at.mm, *at.vma, f)) {
+        MlockWhole(f, at.vpn, ctx);
+      } else if (const Choice* c = ctx.choices->Peek(ChoiceKind::kNoMlock)) {
+        if (c->b == at.vpn) ctx.choices->Take();
+      }
       break;
     }
     if (at.n == 0 || (one_at_a_time && at.n != 1)) {

@@ -14,7 +14,7 @@ int Engine::WpFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& c
   bool reuse = false;
   if (vma.shared()) {
     if (!write) return 0;
-    F(pte.ref).Set(kFolioDirty);
+    F(pte.ref).MarkDirty();
     reuse = true;
   } else if (F(pte.ref).is(kFolioAnon)) {
     reuse = PageOf(pte.ref, pte.offset).anon_exclusive || TryReuse(mm, pte.ref, vpn, ctx);

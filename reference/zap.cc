@@ -160,7 +160,7 @@ uint32_t Engine::ZapRun(Mm& mm, Vma& vma, uint32_t vpn, uint32_t limit, Gather* 
     ClearPte(mm, vpn + i);
   }
   if (!F(first.ref).is(kFolioAnon)) {
-    if (dirty) F(first.ref).Set(kFolioDirty);
+    if (dirty) F(first.ref).MarkDirty();
     if (young) MarkAccessed(first.ref, ctx);
     if (dirty) {
       delayed_.push_back(DelayedRmap{first.ref, first.offset, n});

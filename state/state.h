@@ -85,6 +85,7 @@ enum FolioFlags : uint32_t {
   kFolioAnon = 1 << 9,
   kFolioPartiallyMapped = 1 << 10,
   kFolioDeferredSplit = 1 << 11,  // on the deferred split queue
+  kFolioReclaim = 1 << 12,        // PG_reclaim, which is PG_readahead; only of a folio of a file
 };
 enum class LruList : uint8_t {
   kNone,  // not on a list: new, isolated, or in an add batch

@@ -20,13 +20,25 @@
 	(tlb_finish_mmu)(tlb);							\
 } while (0)
 #endif
+#include <asm/tlb.h>
 #define workingset_refault mmdiff_refault	/* what comes of it is noted */
+/* zap_pte_range() */
+#define tlb_flush_mmu(tlb) do {							\
+	mmdiff_zap_flush(mm, addr, force_break);				\
+	(tlb_flush_mmu)(tlb);							\
+} while (0)
 /* do_swap_page(), set_pte_range() */
 #define folio_add_anon_rmap_ptes(folio, page, nr, vma, at, flags)		\
 	(mmdiff_swap_in_maps(folio, nr, vma, at, (flags) & RMAP_EXCLUSIVE),	\
 	 folio_add_anon_rmap_ptes(folio, page, nr, vma, at, flags))
+#undef folio_add_file_rmap_pte
+#define folio_add_file_rmap_pte(folio, page, vma) (folio_add_file_rmap_ptes)(folio, page, 1, vma)
 #define folio_add_file_rmap_ptes(folio, page, nr, vma)				\
-	(mmdiff_maps_whole(folio, nr, vma, addr), folio_add_file_rmap_ptes(folio, page, nr, vma))
+	(mmdiff_file_maps(vmf, folio, nr, addr, entry, !write), folio_add_file_rmap_ptes(folio, page, nr, vma))
+#if !MMDIFF_BEFORE(7, 2)
+#include "swap.h"
+#define swapin_sync(...) mmdiff_swapped_in(swapin_sync(__VA_ARGS__))
+#endif
 #include "memory.tree.c"
 #undef migration_entry_wait
 

@@ -80,12 +80,24 @@ extern unsigned long mmdiff_gathers;	/* opened since boot */
 void mmdiff_gather_flush(void);
 void mmdiff_drain_at_free(void);
 void mmdiff_drain_at_dontneed(void);	/* the same, if the operation is one */
+void mmdiff_zap_flush(struct mm_struct *mm, unsigned long addr, bool full);
 void mmdiff_gather_finished(struct mm_struct *mm, unsigned long end);
 /* split_folio_to_list(); `order` is what comes of it, as SplitOrder says. */
 int mmdiff_split_to_list(struct folio *folio, struct list_head *list, int order);
 void mmdiff_keep_lazyfree(struct folio *folio);
 void mmdiff_refault(struct folio *folio, void *shadow);
-void mmdiff_maps_whole(struct folio *folio, int nr, struct vm_area_struct *vma, unsigned long addr);
+struct folio *mmdiff_swapped_in(struct folio *folio);	/* of swapin_sync() */
+/*
+ * Fault-around is to map all of the folio from addr on, if it lies in one page table, and not the nr pages
+ * from `start` on alone; true.
+ */
+bool mmdiff_around_whole(struct folio *folio, unsigned long addr, pte_t *ptep, unsigned long start,
+			 unsigned long nr);
+/* set_pte_range() maps nr pages of a file's folio, from addr on, by `entry`; `read` says what for. */
+void mmdiff_file_maps(struct vm_fault *vmf, struct folio *folio, int nr, unsigned long addr, pte_t entry,
+		      bool read);
+/* change_pte_range() is to treat nr entries as one. */
+void mmdiff_protects(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep, unsigned int nr);
 /* do_swap_page() maps nr pages of the folio from addr on; `exclusive` as it is told the reverse map. */
 void mmdiff_swap_in_maps(struct folio *folio, int nr, struct vm_area_struct *vma, unsigned long addr,
 			 bool exclusive);

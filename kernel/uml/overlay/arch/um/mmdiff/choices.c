@@ -70,6 +70,8 @@ struct swap_in {
 	bool swapped;		/* the entry was one of swap */
 	bool direct;		/* nothing else has its slot, so that the swap cache may be passed by */
 	bool exclusive;		/* says the entry */
+	struct folio *cached;	/* what caches its slot, to be compared only */
+	bool large;		/* that is large */
 	swp_entry_t entry;
 };
 
@@ -85,6 +87,8 @@ static void swap_in_begin(struct vm_area_struct *vma, unsigned long addr, struct
 		return;
 	s->swapped = true;
 	s->exclusive = pte_swp_exclusive(pte);
+	s->cached = swap_cache_folio(s->entry);
+	s->large = s->cached && folio_test_large(s->cached);
 #if MMDIFF_BEFORE(6, 18)
 	s->direct = swp_swapcount(s->entry) == 1 && !swap_cached(s->entry);
 #else
@@ -106,13 +110,12 @@ static void swap_in_end(struct vm_area_struct *vma, unsigned long addr, struct s
 		return;
 	}
 	folio = swap_cache_folio(s->entry);
-	if (!folio)
-		return;
-	for (i = 0; i < folio_nr_pages(folio); i++)
+	for (i = 0; folio && i < folio_nr_pages(folio); i++)
 		if (swp_swapcount(swp_entry(swp_type(folio->swap), swp_offset(folio->swap) + i)))
-			return;
-	choose(CHOICE_SwapKeep, 0, vpn_of(addr), 0);
-	if (MMDIFF_BEFORE(6, 15) && folio_test_large(folio) && page_folio(page) != folio)
+			folio = NULL;
+	if (folio)
+		choose(CHOICE_SwapKeep, 0, vpn_of(addr), 0);
+	if (MMDIFF_BEFORE(6, 15) && s->large && page_folio(page) != s->cached)
 		choose(CHOICE_WpReuse, 0, vpn_of(addr), 0);
 }
 
@@ -120,7 +123,7 @@ static u32 fault_vpn;
 static struct swap_in *swap_in;	/* of the fault that is going on */
 
 /* A large folio is mapped as a whole: before 6.18 a locked VMA leaves it to reclaim to mlock it. */
-void mmdiff_maps_whole(struct folio *folio, int nr, struct vm_area_struct *vma, unsigned long addr)
+static void maps_whole(struct folio *folio, int nr, struct vm_area_struct *vma, unsigned long addr)
 {
 	if (MMDIFF_BEFORE(6, 18) && nr > 1 && nr == folio_nr_pages(folio) && vma->vm_flags & VM_LOCKED)
 		choose(CHOICE_NoMlock, 0, vpn_of(addr), 0);
@@ -131,7 +134,59 @@ void mmdiff_swap_in_maps(struct folio *folio, int nr, struct vm_area_struct *vma
 {
 	if (exclusive && !swap_in->exclusive)
 		choose(CHOICE_SwapExclusive, 0, fault_vpn, 0);
-	mmdiff_maps_whole(folio, nr, vma, addr);
+	maps_whole(folio, nr, vma, addr);
+}
+
+bool mmdiff_around_whole(struct folio *folio, unsigned long addr, pte_t *ptep, unsigned long start,
+			 unsigned long nr)
+{
+	unsigned long i;
+
+	if ((addr & PMD_MASK) != ((addr + folio_size(folio) - 1) & PMD_MASK))
+		return true;
+	for (i = 0; i < folio_nr_pages(folio); i++) {
+		if ((i < start || i >= start + nr) && pte_none(ptep_get(ptep + i))) {
+			choose(CHOICE_AroundWhole, 0, vpn_of(addr), 0);
+			break;
+		}
+	}
+	return true;
+}
+
+struct folio *mmdiff_swapped_in(struct folio *folio)
+{
+	if (!IS_ERR_OR_NULL(folio) && folio_test_large(folio)) {
+		choose(CHOICE_SwapLarge, folio_order(folio), fault_vpn, 0);
+		swapdev_read(folio);
+	}
+	return folio;
+}
+
+void mmdiff_file_maps(struct vm_fault *vmf, struct folio *folio, int nr, unsigned long addr, pte_t entry,
+		      bool read)
+{
+	/* Fault-around has no page of the fault's own yet. */
+	if (vmf->page && nr > 1)
+		choose(CHOICE_MapWhole, 0, vpn_of(addr), 0);
+	if (read && pte_dirty(entry))
+		choose(CHOICE_ReadDirty, 0, vpn_of(addr), nr);
+	maps_whole(folio, nr, vmf->vma, addr);
+}
+
+/* --- protection ----------------------------------------------------------------------------------- */
+
+void mmdiff_protects(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 1; i < nr; i++) {
+		pte_t a = ptep_get(ptep), b = ptep_get(ptep + i);
+
+		if (pte_young(a) != pte_young(b) || pte_dirty(a) != pte_dirty(b)) {
+			choose(CHOICE_ProtectBatch, 0, vpn_of(addr), nr);
+			return;
+		}
+	}
 }
 
 void mmdiff_refault(struct folio *folio, void *shadow)
@@ -294,6 +349,13 @@ void mmdiff_madvise_gather_finished(struct mmu_gather *tlb)
 		mmdiff_gather_finished(tlb->mm, tlb->end);
 }
 
+/* zap_pte_range() ran out of memory for its gather in mid-table, at addr. */
+void mmdiff_zap_flush(struct mm_struct *mm, unsigned long addr, bool full)
+{
+	if (full)
+		mmdiff_gather_finished(mm, addr);
+}
+
 void mmdiff_gather_finished(struct mm_struct *mm, unsigned long end)
 {
 	struct process *p = process_of(mm);
@@ -320,8 +382,11 @@ static struct {
 
 static void visit_end(void)
 {
-	if (walk.process)
+	if (walk.process) {
 		choose(CHOICE_Visit, walk.process->id, walk.vpn, walk.n);
+		if (MMDIFF_BEFORE(6, 18) && walk.kind == WALK_UNMAP && walk.locked && folio_test_large(walk.folio))
+			choose(CHOICE_NoMlock, 0, walk.vpn, 0);
+	}
 	walk.process = NULL;
 }
 

@@ -190,6 +190,7 @@ bool swap_cached(swp_entry_t entry);
 u32 swap_slot_of(swp_entry_t entry);	/* the name of a slot */
 u32 swap_slots(void);			/* names in use are below this */
 bool swap_slot_state(u32 slot, struct swap_record *out);
+void swapdev_read(struct folio *folio);	/* a large folio, into the swap cache */
 void swapdev_collect(void);		/* gives back the names of slots that are free */
 
 /* folios.c */
@@ -208,6 +209,7 @@ extern struct tracked *tracked;		/* sorted by nothing; nfolios of them */
 void folios_settle(void);		/* after an operation: what was split, what is new */
 
 /* observe.c */
+void all_tables_changed(void);	/* entries are to be looked at again, though nothing wrote them */
 void observe_reset(void);
 u64 observe_digest(void);
 u32 observe_state(void);		/* writes a state to wire->states; its offset, or IDLE if there is no room */

@@ -30,6 +30,11 @@ void mmdiff_table_changed(unsigned long table)
 		all_changed = true;
 }
 
+void all_tables_changed(void)
+{
+	all_changed = true;
+}
+
 static bool table_changed(pte_t *table)
 {
 	u32 i;
@@ -160,7 +165,9 @@ static void see_folio(const struct tracked *t, struct folio_record *r)
 			 (folio_test_mlocked(folio) ? FOLIO_MLOCKED : 0) |
 			 (folio_test_swapbacked(folio) ? FOLIO_SWAPBACKED : 0) |
 			 (swapcache ? FOLIO_SWAPCACHE : 0) |
-			 (folio_test_anon(folio) ? FOLIO_ANON : 0),
+			 (folio_test_anon(folio) ? FOLIO_ANON : 0) |
+			 (mapping && !swapcache && !folio_test_swapbacked(folio) && folio_test_reclaim(folio) ?
+			  FOLIO_RECLAIM : 0),
 		.refcount = folio_ref_count(folio),
 		.mapcount = folio_mapcount(folio),
 		.pincount = large ? atomic_read(&folio->_pincount) : 0,

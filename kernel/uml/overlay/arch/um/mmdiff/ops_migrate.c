@@ -104,9 +104,16 @@ static struct migration *find_migration(u32 handle)
 
 static void over(struct migration *m)
 {
+	u32 i;
+
 	m->src = NULL;
-	if (m->file)
-		fput(m->file);
+	if (!m->file)
+		return;
+	/* Its folio ends now, too, if nobody but other migrations has the file. */
+	for (i = 0; i < nmigrations; i++)
+		if (migrations[i].src && migrations[i].file == m->file)
+			migrations[i].orphan = false;
+	fput(m->file);
 	m->file = NULL;
 }
 

@@ -27,7 +27,8 @@ struct pte_record {
 };
 enum { FOLIO_LOCKED = 1, FOLIO_REFERENCED = 2, FOLIO_DIRTY = 4, FOLIO_LRU_FLAG = 8, FOLIO_ACTIVE = 16,
        FOLIO_UNEVICTABLE = 32, FOLIO_MLOCKED = 64, FOLIO_SWAPBACKED = 128, FOLIO_SWAPCACHE = 256,
-       FOLIO_ANON = 512, FOLIO_PARTIALLY_MAPPED = 1024, FOLIO_DEFERRED = 2048 };
+       FOLIO_ANON = 512, FOLIO_PARTIALLY_MAPPED = 1024, FOLIO_DEFERRED = 2048,
+       FOLIO_RECLAIM = 4096 };
 struct folio_record {
 	u32 id, flags, refcount, mapcount, pincount, mlock_count, file, index, slot;
 	u8 order, node, zone, lru;

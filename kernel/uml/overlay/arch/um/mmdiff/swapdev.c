@@ -213,6 +213,48 @@ bool mmdiff_swap_alloc(struct folio *folio)
 	return true;
 }
 
+static bool name_cached(u32 name, struct folio *but)
+{
+	struct folio *folio = offset_of[name] ? swap_cache_folio(swp_entry(0, offset_of[name])) : NULL;
+
+	return folio && folio != but;
+}
+
+static void exchange_names(u32 a, u32 b)
+{
+	swap(offset_of[a], offset_of[b]);
+	if (offset_of[a])
+		name_of[offset_of[a]] = a;
+	if (offset_of[b])
+		name_of[offset_of[b]] = b;
+}
+
+/*
+ * A folio that was read from slots of several allocations: their names become an aligned run, the lowest in
+ * which no slot is cached, as in the reference.
+ */
+void swapdev_read(struct folio *folio)
+{
+	u32 offset = swp_offset(folio->swap), nr = folio_nr_pages(folio), first, i;
+
+	for (i = 0; i < nr && name_of[offset + i] == name_of[offset] + i; i++)
+		;
+	if (i == nr && name_of[offset] % nr == 0)
+		return;
+	for (first = 0; first + nr <= wire->world.swap; first += nr) {
+		for (i = 0; i < nr && !name_cached(first + i, folio); i++)
+			;
+		if (i == nr)
+			break;
+	}
+	if (first + nr > wire->world.swap)
+		return;
+	for (i = 0; i < nr; i++)
+		exchange_names(name_of[offset + i], first + i);
+	names_end = max(names_end, first + nr);
+	all_tables_changed();
+}
+
 u32 swap_slot_of(swp_entry_t entry)
 {
 	return swp_offset(entry) < SWAP_PAGES ? name_of[swp_offset(entry)] : NO_SLOT;
