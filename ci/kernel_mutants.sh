@@ -133,7 +133,9 @@ for ((i = 1; i * batch <= programs; ++i)); do
     --output "$work/generated/$(printf '%04d' "$i")" >/dev/null
 done
 
-grep -v '^#' "$root/kernel/mutants.tsv" | cut -f2 | sort -u | while IFS= read -r file; do restore "$file"; done
+grep -v '^#' "$root/kernel/mutants.tsv" | cut -f2 | sort -u | while IFS= read -r file; do
+  cmp -s "$tree/$file" "$edited/$file" || restore "$file" # what an interrupted run has left
+done
 build || { cat "$work/build" >&2; die "the unedited kernel does not build"; }
 row mutant build corpus generated fuzz 'first seen as'
 hunt
