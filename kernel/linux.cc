@@ -323,6 +323,8 @@ bool LinuxImplementation::FindState() {
   const Difference difference = Differ(answers_, again, known);
   if (!difference.text.empty()) late_failure_ = absl::StrCat("state_leak: ", difference.text);
   if (again.results.size() > op) ReadState(op);
+  // A kernel that hangs or dies while its state is looked at: what it has in its data is not sound.
+  if (state_op_ != op && late_failure_.empty()) late_failure_ = again.failure;
   if (state_op_ != op && late_failure_.empty()) {
     late_failure_ = absl::StrCat("harness: the kernel's worker gives no state after op ", op,
                                  "; it may be larger than the ", MMDIFF_WIRE_STATE_BYTES >> 20,
