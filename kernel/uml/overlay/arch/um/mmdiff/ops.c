@@ -15,7 +15,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/syscalls.h>
-#include <linux/vmalloc.h>
 #include "ops.h"
 #include "internal.h"
 
@@ -64,7 +63,7 @@ static struct process *process_adopt(struct mm_struct *mm, u32 id)
 		return NULL;
 	p = spare[i];
 	if (!p)
-		p = spare[i] = vzalloc(sizeof(*p));
+		p = spare[i] = kzalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return NULL;
 	p->mm = mm;
@@ -360,8 +359,9 @@ struct op_result op_protect(const struct args_protect *a)
 	err = n ? sys_mprotect(addr_of(a->vpn), (unsigned long)a->npages << PAGE_SHIFT, prot) : -ENOMEM;
 	if (err) {
 		r.err = -err;
-		if (r.value == a->npages)
-			r = without_value(r);	/* not for a hole: how far it came */
+		/* Not for a hole, or perhaps before it: how far it came is not known. */
+		if (r.value == a->npages || p->mm->map_count >= sysctl_max_map_count)
+			r = without_value(r);
 	}
 	return r;
 }

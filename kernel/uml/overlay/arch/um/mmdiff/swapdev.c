@@ -145,6 +145,10 @@ static int slot_count(u32 offset)
 	/* A cluster without a slot in use has no table. */
 	if (swp_tb_is_null(swap_table_get(__swap_entry_to_cluster(entry), swp_cluster_offset(entry))))
 		return 0;
+#else
+	/* Of a free slot swp_swapcount() says on the console that it is. */
+	if (!__swap_count(entry))
+		return 0;
 #endif
 	return swp_swapcount(entry);
 }
