@@ -239,7 +239,7 @@ static void see_batch(u32 on_cpu, u32 kind, u32 position, struct batch_record *r
 
 static void see_tlb(struct process *p, u32 on_cpu, u32 vpn, struct tlb_record *r)
 {
-	const struct tlb_entry *e = &p->tlb[on_cpu].entry[vpn];
+	const struct tlb_entry *e = tlb_entry(&p->tlb[on_cpu], vpn);
 
 	*r = (struct tlb_record){
 		.cpu = on_cpu, .mm = p->id, .vpn = vpn, .folio = NO_FOLIO, .write = e->write, .dirty = e->dirty,
@@ -326,7 +326,7 @@ static u64 digest_of_process(struct process *p)
 			u32 vpn = p->tlb[c].used[i];
 			struct tlb_record r;
 
-			if (!p->tlb[c].entry[vpn].page)
+			if (!tlb_entry(&p->tlb[c], vpn)->page)
 				continue;
 			see_tlb(p, c, vpn, &r);
 			sum += tlb_fact(&r);
@@ -537,7 +537,7 @@ u32 observe_state(void)
 			for (k = 0; k < tlb->nused; k++) {
 				struct tlb_record r;
 
-				if (!tlb->entry[tlb->used[k]].page)
+				if (!tlb_entry(tlb, tlb->used[k])->page)
 					continue;
 				see_tlb(processes[i], c, tlb->used[k], &r);
 				PUT(struct tlb_record, s->tlbs, r);
