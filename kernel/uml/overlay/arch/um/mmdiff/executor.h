@@ -209,6 +209,8 @@ struct tracked {
 	u64 fact;
 };
 extern struct tracked *tracked;		/* sorted by nothing; nfolios of them */
+bool folio_unchanged(const struct tracked *t);	/* since folio_remember(); false if never */
+void folio_remember(const struct tracked *t);
 void folios_settle(void);		/* after an operation: what was split, what is new */
 
 /* observe.c */

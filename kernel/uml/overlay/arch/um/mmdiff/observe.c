@@ -274,7 +274,7 @@ static void look_at_table(struct process *p, u32 index, pmd_t *pmd)
 	if (table && table == s->table && !table_changed(table))
 		return;
 	if (!s->pte) {
-		s->pte = vzalloc(2 * sizeof(u64) * PTRS_PER_PTE);
+		s->pte = kvzalloc(2 * sizeof(u64) * PTRS_PER_PTE, GFP_KERNEL);
 		if (!s->pte)
 			panic("mmdiff: no memory to watch a page table");
 		s->fact = s->pte + PTRS_PER_PTE;
@@ -387,6 +387,8 @@ u64 observe_digest(void)
 		struct folio_record r;
 		u64 fact;
 
+		if (folio_unchanged(t))
+			continue;
 		see_folio(t, &r);
 		fact = folio_fact(&r);
 		for (k = 0; k < 1u << t->order; k++) {
@@ -397,6 +399,7 @@ u64 observe_digest(void)
 		}
 		folio_facts += fact - t->fact;
 		t->fact = fact;
+		folio_remember(t);
 	}
 	sum += folio_facts;
 	n = see_swaps(swap_records, ARRAY_SIZE(swap_records));
@@ -573,7 +576,7 @@ void observe_forget_process(struct process *p)
 		struct table_shadow *s = &p->tables[i];
 
 		if (s->nused)
-			memset(s->pte, 0, 2 * sizeof(u64) * PTRS_PER_PTE);
+			mmdiff_clear(s->pte, 2 * sizeof(u64) * PTRS_PER_PTE);
 		s->nused = 0;
 		s->table = NULL;
 	}

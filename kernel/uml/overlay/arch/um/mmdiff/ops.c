@@ -64,7 +64,7 @@ static struct process *process_adopt(struct mm_struct *mm, u32 id)
 		return NULL;
 	p = spare[i];
 	if (!p)
-		p = spare[i] = vzalloc(sizeof(*p));
+		p = spare[i] = kvzalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
 		return NULL;
 	p->mm = mm;
