@@ -42,10 +42,16 @@ class FakeImplementation : public Implementation {
     info_.switches.push_back({name, on, "a switch"});
   }
 
+  // Numbers its folios in its own way, as kernels do.
+  void CountFoliosFrom(uint32_t first) {
+    info_.own_folio_numbers = true;
+    first_folio_ = next_folio_ = first;
+  }
+
   const ImplInfo& info() const override { return info_; }
   void Reset(const World&) override {
     state.Clear();
-    next_folio_ = 0;
+    next_folio_ = first_folio_;
     digest_error = 0;
     invariant.clear();
   }
@@ -224,6 +230,7 @@ class FakeImplementation : public Implementation {
   ImplInfo info_;
   Hook hook_;
   uint32_t next_folio_ = 0;
+  uint32_t first_folio_ = 0;
 };
 
 // "reference" and one leader for each (name, hook), each with a reference of its own that has

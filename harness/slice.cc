@@ -1,6 +1,9 @@
 #include "harness/slice.h"
 
+#include <algorithm>
 #include <array>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -112,41 +115,68 @@ class Sides {
   std::array<Implementation*, 2> impl{};
 };
 
-// Finds the own numbers of the folio that the canonical key names after operation `at`.
-class FolioFinder : public RunObserver {
+// Which folio of one side is which of the other, though each numbers its own: while the states
+// agree after an operation, folios at the same canonical place are the same. Both are then called
+// by the number that side 1 gives.
+class FolioNames : public RunObserver {
  public:
-  FolioFinder(const Sides& pair, uint32_t at, const RecordKey& key)
+  FolioNames(const Sides& pair, uint32_t at, const RecordKey& key)
       : pair_(pair), at_(at), key_(key) {}
   void OnOp(Lockstep&, const Program&, uint32_t op_index) override {
-    if (op_index != at_) return;
+    std::array<std::vector<uint32_t>, 2> own;
     for (size_t side = 0; side < 2; ++side) {
-      State s;
-      std::vector<uint32_t> own;
-      pair_.impl[side]->Snapshot(&s);
-      Canonicalize(&s, &own);
-      number[side] = key_.k0 < own.size() ? own[key_.k0] : kNoFolio;
+      pair_.impl[side]->Snapshot(&scratch_);
+      Canonicalize(&scratch_, &own[side]);
     }
-    // A folio that only one side has is followed by the same number on the other.
-    if (number[0] == kNoFolio) number[0] = number[1];
-    if (number[1] == kNoFolio) number[1] = number[0];
+    for (size_t i = 0; i < std::min(own[0].size(), own[1].size()); ++i) {
+      if (!taken_.contains(own[1][i]) && of_0_.emplace(own[0][i], own[1][i]).second) {
+        taken_.insert(own[1][i]);
+      }
+    }
+    for (const uint32_t number : own[1]) above_ = std::max(above_, number + 1);
+    if (op_index != at_) return;
+    if (key_.k0 < own[0].size()) {
+      followed = Of0(own[0][key_.k0]);
+    } else if (key_.k0 < own[1].size()) {
+      followed = own[1][key_.k0];
+    }
   }
-  std::array<uint32_t, 2> number{kNoFolio, kNoFolio};
+  // What a folio of side 0 is called; one that side 1 never had gets a number that is nobody's.
+  uint32_t Of0(uint32_t number) const {
+    if (number == kNoFolio) return number;
+    const auto known = of_0_.find(number);
+    return known != of_0_.end() ? known->second : above_ + number;
+  }
+  void Rename(State* state) const {
+    for (FolioState& r : state->folios) r.id = Of0(r.id);
+    for (PageState& r : state->pages) r.folio = Of0(r.folio);
+    for (PteState& r : state->ptes) r.folio = Of0(r.folio);
+    for (BatchState& r : state->batches) r.folio = Of0(r.folio);
+    for (TlbState& r : state->tlbs) r.folio = Of0(r.folio);
+  }
+  uint32_t followed = kNoFolio;  // the folio that the key names after operation `at`
 
  private:
   const Sides& pair_;
   const uint32_t at_;
   const RecordKey key_;
+  std::map<uint32_t, uint32_t> of_0_;
+  std::set<uint32_t> taken_;  // numbers of side 1 in of_0_
+  uint32_t above_ = 0;        // all numbers of side 1
+  State scratch_;
 };
 
 class Follower : public RunObserver {
  public:
-  Follower(const Sides& pair, std::array<RecordKey, 2> keys) : pair_(pair), keys_(keys) {}
+  Follower(const Sides& pair, const FolioNames& names, const RecordKey& key)
+      : pair_(pair), names_(names), key_(key) {}
   void OnOp(Lockstep&, const Program& program, uint32_t op_index) override {
     SliceStep step;
     std::array<std::string, 2> now;
     for (size_t side = 0; side < 2; ++side) {
       pair_.impl[side]->Snapshot(&scratch_);
-      now[side] = RecordText(scratch_, keys_[side]);
+      if (side == 0) names_.Rename(&scratch_);
+      now[side] = RecordText(scratch_, key_);
     }
     if (now != last_) {
       step.op_index = op_index;
@@ -163,7 +193,8 @@ class Follower : public RunObserver {
 
  private:
   const Sides& pair_;
-  const std::array<RecordKey, 2> keys_;
+  const FolioNames& names_;
+  const RecordKey key_;
   std::array<std::string, 2> last_{kAbsent, kAbsent};
   State scratch_;
 };
@@ -175,18 +206,14 @@ std::vector<SliceStep> SliceOf(Lockstep& lockstep, const Program& program,
   RecordKey key;
   const Sides pair(lockstep, divergence);
   if (!pair.found() || !ObjectOf(divergence, &key)) return {};
-  std::array<RecordKey, 2> keys{key, key};
   RunOptions options = RunOptions::Thorough();
   options.max_ops = divergence.op_index + 1;
   RunResult result;
-  if (key.record == Record::folio || key.record == Record::page) {
-    FolioFinder finder(pair, divergence.op_index, key);
-    options.observer = &finder;
-    lockstep.Run(program, options, &result);
-    keys[0].k0 = finder.number[0];
-    keys[1].k0 = finder.number[1];
-  }
-  Follower follower(pair, keys);
+  FolioNames names(pair, divergence.op_index, key);
+  options.observer = &names;
+  lockstep.Run(program, options, &result);
+  if (key.record == Record::folio || key.record == Record::page) key.k0 = names.followed;
+  Follower follower(pair, names, key);
   options.observer = &follower;
   lockstep.Run(program, options, &result);
   return std::move(follower.steps);

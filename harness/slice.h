@@ -1,8 +1,8 @@
 // Slice: which operations of a run changed one record, on either side.
 //
 // Follows a record of the state through a run by taking snapshots after each operation; folios are
-// followed by the implementations' own numbers, which do not change. One run; O(operations *
-// state).
+// followed by the implementations' own numbers, which do not change, and are the same folio where
+// the states agreed. Two runs; O(operations * state).
 #ifndef MMDIFF_HARNESS_SLICE_H_
 #define MMDIFF_HARNESS_SLICE_H_
 

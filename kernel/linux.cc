@@ -318,7 +318,15 @@ bool LinuxImplementation::FindState() {
     return false;
   }
   LinuxAnswers again;
+  // What killed or hung the kernel is left out: it would cost another process, or the time limit.
+  std::vector<Op> left_out;
+  if (answers_.failure_op != LinuxAnswers::kNoFailure) {
+    const size_t answered = std::min(answers_.results.size(), ops_.size());
+    left_out.assign(ops_.begin() + static_cast<ptrdiff_t>(answered), ops_.end());
+    ops_.resize(answered);
+  }
   RunOn(worker_.get(), op, &again);
+  ops_.insert(ops_.end(), left_out.begin(), left_out.end());
   worker_has_it_ = true;
   const Difference difference = Differ(answers_, again, known);
   if (!difference.text.empty()) late_failure_ = absl::StrCat("state_leak: ", difference.text);

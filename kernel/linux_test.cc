@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <fstream>
 #include <memory>
 #include <set>
@@ -200,6 +201,18 @@ TEST(Linux, TheStateBeforeACrashIsShown) {
   RunResult r;
   ASSERT_EQ(lockstep.Run(Parse(), Fast(), &r), RunOutcome::invariant);
   EXPECT_EQ(r.divergence.state_b.mms.size(), 2u);
+}
+
+TEST(Linux, TheStateBeforeAHangIsShownWithoutHangingAgain) {
+  LinuxOptions options = Fake("hang@4");
+  options.worker.program_ms = 1000;
+  Lockstep lockstep(Pair(options));
+  RunResult r;
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_EQ(lockstep.Run(Parse(), Fast(), &r), RunOutcome::invariant);
+  EXPECT_EQ(r.divergence.relation, "hang");
+  EXPECT_EQ(r.divergence.state_b.mms.size(), 2u);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(1900));
 }
 
 TEST(Linux, TriesFaultsAgainInAFreshProcess) {

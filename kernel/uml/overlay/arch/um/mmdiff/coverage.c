@@ -25,7 +25,7 @@ u32 coverage_bytes(void)
 void coverage_begin(void)
 {
 	if (wire->coverage_bytes)
-		memset(__start___sancov_cntrs, 0, wire->coverage_bytes);
+		mmdiff_clear(__start___sancov_cntrs, wire->coverage_bytes);
 }
 
 void coverage_end(void)

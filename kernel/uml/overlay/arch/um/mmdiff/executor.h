@@ -75,9 +75,9 @@ struct tlb_entry {
 	u8 listed;		/* is in tlb.used */
 };
 struct tlb {
-	struct tlb_entry *entry;	/* one for each page of the arena; allocated at first use */
+	struct tlb_entry *part[MMDIFF_TABLES];	/* one for each page table; from a pool at first use */
 	u32 *used;			/* vpns that may have an entry */
-	u32 nused, arena;
+	u32 nused, room, nparts;
 };
 struct table_shadow {
 	pte_t *table;			/* as last looked at; NULL: there was none */
@@ -153,6 +153,10 @@ pmd_t *mmu_pmd(struct mm_struct *mm, unsigned long addr);
 pte_t mmu_pte(struct mm_struct *mm, u32 vpn);	/* 0 if there is none */
 struct page *mmu_page(struct mm_struct *mm, u32 vpn);	/* of a present entry that is not the zero page */
 void tlb_reset(struct process *p);
+static inline struct tlb_entry *tlb_entry(const struct tlb *tlb, u32 vpn)	/* of a vpn in used[] */
+{
+	return &tlb->part[vpn / PTRS_PER_PTE][vpn % PTRS_PER_PTE];
+}
 static inline unsigned long addr_of(u32 vpn)
 {
 	return MMDIFF_ARENA + ((unsigned long)vpn << PAGE_SHIFT);
@@ -206,6 +210,8 @@ struct tracked {
 	u64 fact;
 };
 extern struct tracked *tracked;		/* sorted by nothing; nfolios of them */
+bool folio_unchanged(const struct tracked *t);	/* since folio_remember(); false if never */
+void folio_remember(const struct tracked *t);
 void folios_settle(void);		/* after an operation: what was split, what is new */
 
 /* observe.c */

@@ -7,7 +7,6 @@
  */
 #include <linux/memblock.h>
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 #include <trace/events/kmem.h>
 #include "executor.h"
 
@@ -19,6 +18,58 @@ static u32 next_id;
 static u32 *index_of_pfn;	/* 1 + index in tracked[] of the folio that begins there; 0: none */
 static unsigned long max_pfn_seen;
 unsigned long pages_freed;
+
+/*
+ * Of each page of a folio, what it was like when the folio's share of the digest was made: struct page,
+ * and the content in the place of its second word, which is a link of a list or of a large folio. A chunk
+ * for so many pages, made when one of them is a folio's.
+ */
+#define SEEN_WORDS 8
+#define SEEN_PAGES (PAGE_SIZE / sizeof(u64) / SEEN_WORDS)
+static u64 **seen;
+
+static u64 *seen_of(unsigned long pfn)
+{
+	u64 **chunk = &seen[pfn / SEEN_PAGES];
+
+	if (!*chunk)
+		*chunk = kmalloc(PAGE_SIZE, GFP_KERNEL);
+	return *chunk ? *chunk + pfn % SEEN_PAGES * SEEN_WORDS : NULL;
+}
+
+bool folio_unchanged(const struct tracked *t)
+{
+	unsigned long pfn, end = t->pfn + (1ul << t->order);
+	u32 i;
+
+	BUILD_BUG_ON(sizeof(struct page) > SEEN_WORDS * sizeof(u64));
+	if (!t->fact)
+		return false;
+	for (pfn = t->pfn; pfn < end; pfn++) {
+		const u64 *now = (const u64 *)pfn_to_page(pfn), *then = seen_of(pfn);
+
+		if (!then || then[0] != now[0] || then[1] != *content_of(pfn_to_page(pfn)))
+			return false;
+		for (i = 2; i < sizeof(struct page) / sizeof(u64); i++)
+			if (then[i] != now[i])
+				return false;
+	}
+	return true;
+}
+
+void folio_remember(const struct tracked *t)
+{
+	unsigned long pfn, end = t->pfn + (1ul << t->order);
+
+	for (pfn = t->pfn; pfn < end; pfn++) {
+		u64 *then = seen_of(pfn);
+
+		if (!then)
+			continue;
+		memcpy(then, pfn_to_page(pfn), sizeof(struct page));
+		then[1] = *content_of(pfn_to_page(pfn));
+	}
+}
 
 static void track(unsigned long pfn, u32 order)
 {
@@ -125,9 +176,11 @@ void folios_reset(void)
 int folios_init(void)
 {
 	max_pfn_seen = max_pfn;
-	tracked = vmalloc(sizeof(*tracked) * MAX_FOLIOS);
-	index_of_pfn = vzalloc(sizeof(*index_of_pfn) * max_pfn_seen);
-	if (!tracked || !index_of_pfn)
+	/* Of linear memory if there is a piece that large: what is mapped costs a system call for each page. */
+	tracked = kvmalloc_array(MAX_FOLIOS, sizeof(*tracked), GFP_KERNEL);
+	index_of_pfn = kvcalloc(max_pfn_seen, sizeof(*index_of_pfn), GFP_KERNEL);
+	seen = kvcalloc(DIV_ROUND_UP(max_pfn_seen, SEEN_PAGES), sizeof(*seen), GFP_KERNEL);
+	if (!tracked || !index_of_pfn || !seen)
 		return -ENOMEM;
 	return register_trace_mm_page_alloc(on_alloc, NULL) ?:
 	       register_trace_mm_page_free(on_free, NULL);

@@ -5,7 +5,7 @@
  * seen as a stale access.
  */
 #include <linux/sched/mm.h>
-#include <linux/vmalloc.h>
+#include <linux/slab.h>
 #include "executor.h"
 
 bool would_wait;
@@ -50,20 +50,35 @@ struct page *mmu_page(struct mm_struct *mm, u32 vpn)
 	return pfn_to_page(pte_pfn(pte));
 }
 
+/*
+ * Parts of TLBs that no process has, all zero but for the first word of each, which links them. They are
+ * kept: what is mapped and unmapped again costs a system call for each page.
+ */
+static void *spare_parts;
+
+static struct tlb_entry *part_new(void)
+{
+	void **part = spare_parts;
+
+	if (!part)
+		return kzalloc(sizeof(struct tlb_entry) * PTRS_PER_PTE, GFP_KERNEL);
+	spare_parts = *part;
+	*part = NULL;
+	return (struct tlb_entry *)part;
+}
+
 static struct tlb_entry *tlb_slot(struct process *p, u32 on_cpu, u32 vpn)
 {
 	struct tlb *tlb = &p->tlb[on_cpu];
+	struct tlb_entry **part = &tlb->part[vpn / PTRS_PER_PTE];
 
-	if (!tlb->entry) {
-		u32 arena = wire->world.table * wire->world.tables;
-
-		tlb->entry = vzalloc(sizeof(*tlb->entry) * arena);
-		tlb->used = vmalloc(sizeof(*tlb->used) * arena);
-		tlb->arena = arena;
-		if (!tlb->entry || !tlb->used)
+	if (!*part) {
+		*part = part_new();
+		if (!*part)
 			panic("mmdiff: no memory for a TLB");
+		tlb->nparts++;
 	}
-	return &tlb->entry[vpn];
+	return *part + vpn % PTRS_PER_PTE;
 }
 
 static void tlb_insert(struct process *p, u32 vpn, pte_t pte)
@@ -72,6 +87,12 @@ static void tlb_insert(struct process *p, u32 vpn, pte_t pte)
 	struct tlb *tlb = &p->tlb[cpu];
 
 	if (!e->listed) {
+		if (tlb->nused == tlb->room) {
+			tlb->room = max(2 * tlb->room, (u32)PTRS_PER_PTE);
+			tlb->used = krealloc_array(tlb->used, tlb->room, sizeof(*tlb->used), GFP_KERNEL);
+			if (!tlb->used)
+				panic("mmdiff: no memory for a TLB");
+		}
 		e->listed = 1;
 		tlb->used[tlb->nused++] = vpn;
 	}
@@ -81,10 +102,9 @@ static void tlb_insert(struct process *p, u32 vpn, pte_t pte)
 	e->dirty = pte_dirty(pte);
 }
 
-/* For a new process; a program's world may have another arena than the last one's. */
+/* For a new process, and after its end. */
 void tlb_reset(struct process *p)
 {
-	u32 arena = wire->world.table * wire->world.tables;
 	int c;
 	u32 i;
 
@@ -92,12 +112,15 @@ void tlb_reset(struct process *p)
 		struct tlb *tlb = &p->tlb[c];
 
 		for (i = 0; i < tlb->nused; i++)
-			tlb->entry[tlb->used[i]] = (struct tlb_entry){ 0 };
+			*tlb_entry(tlb, tlb->used[i]) = (struct tlb_entry){ 0 };
 		tlb->nused = 0;
-		if (tlb->entry && tlb->arena != arena) {
-			vfree(tlb->entry);
-			vfree(tlb->used);
-			tlb->entry = NULL;
+		for (i = 0; tlb->nparts; i++) {
+			if (!tlb->part[i])
+				continue;
+			tlb->nparts--;
+			*(void **)tlb->part[i] = spare_parts;
+			spare_parts = tlb->part[i];
+			tlb->part[i] = NULL;
 		}
 	}
 }
@@ -122,7 +145,7 @@ void mmdiff_tlb_flush(struct mm_struct *mm, unsigned long start, unsigned long e
 			u32 vpn = tlb->used[i];
 
 			if (addr_of(vpn) >= start && addr_of(vpn) < end)
-				tlb->entry[vpn] = (struct tlb_entry){ 0 };
+				*tlb_entry(tlb, vpn) = (struct tlb_entry){ 0 };
 			else
 				tlb->used[kept++] = vpn;
 		}

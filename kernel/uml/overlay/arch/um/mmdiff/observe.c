@@ -246,7 +246,7 @@ static void see_batch(u32 on_cpu, u32 kind, u32 position, struct batch_record *r
 
 static void see_tlb(struct process *p, u32 on_cpu, u32 vpn, struct tlb_record *r)
 {
-	const struct tlb_entry *e = &p->tlb[on_cpu].entry[vpn];
+	const struct tlb_entry *e = tlb_entry(&p->tlb[on_cpu], vpn);
 
 	*r = (struct tlb_record){
 		.cpu = on_cpu, .mm = p->id, .vpn = vpn, .folio = NO_FOLIO, .write = e->write, .dirty = e->dirty,
@@ -281,7 +281,7 @@ static void look_at_table(struct process *p, u32 index, pmd_t *pmd)
 	if (table && table == s->table && !table_changed(table))
 		return;
 	if (!s->pte) {
-		s->pte = vzalloc(2 * sizeof(u64) * PTRS_PER_PTE);
+		s->pte = kvzalloc(2 * sizeof(u64) * PTRS_PER_PTE, GFP_KERNEL);
 		if (!s->pte)
 			panic("mmdiff: no memory to watch a page table");
 		s->fact = s->pte + PTRS_PER_PTE;
@@ -333,7 +333,7 @@ static u64 digest_of_process(struct process *p)
 			u32 vpn = p->tlb[c].used[i];
 			struct tlb_record r;
 
-			if (!p->tlb[c].entry[vpn].page)
+			if (!tlb_entry(&p->tlb[c], vpn)->page)
 				continue;
 			see_tlb(p, c, vpn, &r);
 			sum += tlb_fact(&r);
@@ -394,6 +394,8 @@ u64 observe_digest(void)
 		struct folio_record r;
 		u64 fact;
 
+		if (folio_unchanged(t))
+			continue;
 		see_folio(t, &r);
 		fact = folio_fact(&r);
 		for (k = 0; k < 1u << t->order; k++) {
@@ -404,6 +406,7 @@ u64 observe_digest(void)
 		}
 		folio_facts += fact - t->fact;
 		t->fact = fact;
+		folio_remember(t);
 	}
 	sum += folio_facts;
 	n = see_swaps(swap_records, ARRAY_SIZE(swap_records));
@@ -544,7 +547,7 @@ u32 observe_state(void)
 			for (k = 0; k < tlb->nused; k++) {
 				struct tlb_record r;
 
-				if (!tlb->entry[tlb->used[k]].page)
+				if (!tlb_entry(tlb, tlb->used[k])->page)
 					continue;
 				see_tlb(processes[i], c, tlb->used[k], &r);
 				PUT(struct tlb_record, s->tlbs, r);
@@ -580,7 +583,7 @@ void observe_forget_process(struct process *p)
 		struct table_shadow *s = &p->tables[i];
 
 		if (s->nused)
-			memset(s->pte, 0, 2 * sizeof(u64) * PTRS_PER_PTE);
+			mmdiff_clear(s->pte, 2 * sizeof(u64) * PTRS_PER_PTE);
 		s->nused = 0;
 		s->table = NULL;
 	}
