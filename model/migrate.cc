@@ -77,6 +77,8 @@ void move_to_new_folio(Task& t, Folio& src, Folio& dst) {
   for (uint32_t i = 0; i < src.nr_pages(); ++i)
     set_content(t, dst.page[i], src.page[i].content.get());
   t.k.cost.pages_copied.add(src.nr_pages());
+  // The first page's bit is a flag of the folio, PG_mappedtodisk, and moves with those.
+  if (src.page->anon_exclusive) set_anon_exclusive(t, *dst.page, true);
   dst.index = src.index;
   dst.anon_vma = src.anon_vma;
   folio_set(t, dst, src.flags.get() & (kFolioAnon | kFolioSwapBacked));

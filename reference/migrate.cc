@@ -113,6 +113,8 @@ void Engine::MoveFolio(FolioId src, FolioId dst) {
   d.slot = s.slot;
   for (uint32_t i = 0; i < s.pages(); ++i) {
     PageOf(dst, i).content = PageOf(src, i).content;
+    // Of pages that nothing maps only the first can have it still; it is one of the folio's flags.
+    if (i == 0) PageOf(dst, i).anon_exclusive = PageOf(src, i).anon_exclusive;
     if (s.file != kNoFile) FileOf(s.file)->cache[s.index + i] = dst;
     if (s.slot != kNoSlot) swap_[s.slot + i].cached = dst;
   }

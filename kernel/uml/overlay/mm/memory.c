@@ -2,7 +2,7 @@
 /*
  * The tree's file, with a door to the fault-around window. One call is replaced: a fault that meets a
  * migration entry would sleep until the program ends the migration, which it never can; it is told to
- * the executor, and the fault returns as if it had been woken.
+ * the executor, and the fault returns as if it had been woken. So for a locked folio of the swap cache.
  */
 #include <linux/mm.h>
 #include <linux/swap.h>
@@ -10,6 +10,9 @@
 #include <linux/rmap.h>
 #include "../mmdiff/windows.h"
 #define migration_entry_wait(mm, pmd, addr) mmdiff_would_wait()
+#include <linux/pagemap.h>
+#define folio_lock_or_retry(folio, vmf)						\
+	(folio_trylock(folio) ? 0 : (mmdiff_would_wait(), VM_FAULT_RETRY))
 #if MMDIFF_BEFORE(6, 16)
 #include <asm/tlb.h>
 /* MADV_DONTNEED drains the LRU batches and finishes a gather for each VMA; both are noted. */

@@ -6,7 +6,6 @@
  * written since (the page-table code reports them), and the program's folios, batches, translations and
  * counters, which are few. A full state is written only on request.
  */
-#include <linux/vmalloc.h>
 #include "executor.h"
 #include "leaf.h"
 #include "internal.h"

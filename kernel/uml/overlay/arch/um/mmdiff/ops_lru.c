@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Operations on the LRU lists, the folio batches, and reclaim in phases. */
-#include <linux/vmalloc.h>
 #include "ops.h"
 #include "internal.h"
 #include "swap.h"
