@@ -5,6 +5,7 @@
  */
 #include <linux/sched/signal.h>
 #include <asm/tlb.h>
+#include <linux/mman.h>
 #include "executor.h"
 #include "leaf.h"
 #include "internal.h"
@@ -273,11 +274,42 @@ void choices_end(void)
  * round it does. Where two VMAs stand side by side after an operation on their flags and could be one, that
  * is told, before the operation's other choices.
  */
+#if MMDIFF_BEFORE(6, 16)
+static void tell_no_merge(u32 *told, u32 vpn)
+{
+	struct mmdiff_wire_choice *from = &wire->choices[first + *told];
+	u32 n = wire->choices_used - first - *told;
+
+	choose(CHOICE_NoMerge, 0, vpn, 0);
+	if (wire->choices_used - first - *told == n)
+		return;
+	memmove(from + 1, from, n * sizeof(*from));
+	*from = (struct mmdiff_wire_choice){ .kind = CHOICE_NoMerge, .b = vpn };
+	++*told;
+}
+
+/* Has the VMA the flags that the operation gives? */
+static bool has_flags(const struct mmdiff_wire_op *op, struct vm_area_struct *vma)
+{
+	unsigned long f = vma->vm_flags;
+
+	switch (op->code) {
+	case OP_dontfork: return f & VM_DONTCOPY;
+	case OP_dofork: return !(f & VM_DONTCOPY);
+	case OP_lock: return (f & VM_LOCKED_MASK) == VM_LOCKED;
+	case OP_lock_onfault: return (f & VM_LOCKED_MASK) == VM_LOCKED_MASK;
+	case OP_unlock: return !(f & VM_LOCKED_MASK);
+	case OP_protect: return !(f & VM_READ) == !(op->arg[3] & 3) && !(f & VM_WRITE) == !(op->arg[3] & 2);
+	}
+	return true;
+}
+#endif
+
 void choices_of_merges(struct process *p)
 {
 #if MMDIFF_BEFORE(6, 16)
 	struct vm_area_struct *vma, *left = NULL;
-	u32 at = 0;
+	u32 told = 0;
 	VMA_ITERATOR(vmi, p->mm, 0);
 
 	if (merges_told)
@@ -289,16 +321,30 @@ void choices_of_merges(struct process *p)
 		if (left && left->vm_end == vma->vm_start && left->vm_flags == vma->vm_flags &&
 		    left->vm_file == vma->vm_file &&
 		    left->vm_pgoff + vma_pages(left) == vma->vm_pgoff &&
-		    !left->anon_vma != !vma->anon_vma && list_is_singular(&of->anon_vma_chain)) {
-			struct mmdiff_wire_choice *from = &wire->choices[first + at];
-			u32 n = wire->choices_used - first - at;
-
-			choose(CHOICE_NoMerge, 0, vpn_of(vma->vm_start), 0);
-			memmove(from + 1, from, n * sizeof(*from));
-			*from = (struct mmdiff_wire_choice){ .kind = CHOICE_NoMerge, .b = vpn_of(vma->vm_start) };
-			at++;
-		}
+		    !left->anon_vma != !vma->anon_vma && list_is_singular(&of->anon_vma_chain))
+			tell_no_merge(&told, vpn_of(vma->vm_start));
 		left = vma;
+	}
+#endif
+}
+
+void choices_of_failed_merge(struct process *p, const struct mmdiff_wire_op *op)
+{
+#if MMDIFF_BEFORE(6, 16)
+	unsigned long start = addr_of(op->arg[1]), end = start + ((unsigned long)op->arg[2] << PAGE_SHIFT);
+	struct vm_area_struct *vma;
+	u32 told = 0;
+	VMA_ITERATOR(vmi, p->mm, start);
+
+	if (p->mm->map_count < sysctl_max_map_count)
+		return;
+	for_each_vma_range(vmi, vma, end) {
+		if (has_flags(op, vma))
+			continue;
+		/* This is the one that had to be split, since neither of its ends merges. */
+		tell_no_merge(&told, vpn_of(max(start, vma->vm_start)));
+		tell_no_merge(&told, vpn_of(min(end, vma->vm_end)));
+		return;
 	}
 #endif
 }

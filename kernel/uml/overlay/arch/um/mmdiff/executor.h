@@ -174,6 +174,8 @@ static inline u64 *content_of(struct page *page)
 void choices_begin(void);
 void choices_end(void);
 void choices_of_merges(struct process *p);	/* after an operation that changes VMAs */
+/* After one that failed: where, at the limit of VMAs, it did not merge and had to split. */
+void choices_of_failed_merge(struct process *p, const struct mmdiff_wire_op *op);
 void choose(enum mmdiff_choice kind, u32 a, u32 b, u32 c);
 
 /* files.c */

@@ -56,6 +56,13 @@ static struct pinned *find_pin(u32 handle)
 	return handle < npins && pins[handle].open ? &pins[handle] : NULL;
 }
 
+/* As unpin_user_pages_dirty_lock(), but for the folio's lock, which a migration may have. */
+static void mark_dirty(struct folio *folio)
+{
+	if (!folio_test_dirty(folio))
+		folio_mark_dirty(folio);
+}
+
 static void release(struct pinned *pin, bool dirty)
 {
 	u32 i;
@@ -63,14 +70,14 @@ static void release(struct pinned *pin, bool dirty)
 	if (pin->get) {
 		for (i = 0; i < pin->npages; i++) {
 			if (dirty && !is_zero_page(pin->page[i]))
-				folio_mark_dirty(page_folio(pin->page[i]));
+				mark_dirty(page_folio(pin->page[i]));
 			put_page(pin->page[i]);
 		}
 	} else if (dirty) {
 		/* unpin_user_pages_dirty_lock() would wait for a folio under migration. */
 		for (i = 0; i < pin->npages; i++)
 			if (!is_zero_page(pin->page[i]))
-				folio_mark_dirty(page_folio(pin->page[i]));
+				mark_dirty(page_folio(pin->page[i]));
 		unpin_user_pages(pin->page, pin->npages);
 	} else {
 		unpin_user_pages(pin->page, pin->npages);

@@ -64,6 +64,9 @@ static void give_back(void)
 	local_bh_enable();
 	flush_delayed_fput();
 	lru_add_drain_all();
+	/* GUP marks the zero page accessed, and every second time that is an activation. */
+	folio_clear_referenced(page_folio(ZERO_PAGE(0)));
+	folio_clear_active(page_folio(ZERO_PAGE(0)));
 	/* What the kernel remembers of evictions would tell programs apart. */
 	for_each_online_node(nid)
 		atomic_long_set(&mem_cgroup_lruvec(NULL, NODE_DATA(nid))->nonresident_age, 0);
@@ -131,6 +134,8 @@ static void run_program(void)
 		choices_end();
 		if (changes_vmas(op->code) && process_of_op(op))
 			choices_of_merges(process_of_op(op));
+		if (r.err && changes_vmas(op->code) && process_of_op(op))
+			choices_of_failed_merge(process_of_op(op), op);
 		migrate_orphans();
 		flush_delayed_fput();
 		in_op = false;

@@ -206,10 +206,11 @@ extern pte_t *virt_to_pte(struct mm_struct *mm, unsigned long addr);
 
 /* --- swap entries: type in bits 5-9, offset from bit 12 -------------------------------------- */
 
+/* The offset is inverted, as on x86-64: of no slot, not even the first, is the entry 0, that is none. */
 #define __swp_type(x)		(((x).val >> 5) & 0x1f)
-#define __swp_offset(x)		((x).val >> 12)
+#define __swp_offset(x)		(~(x).val >> 12)
 #define __swp_entry(type, offset) \
-	((swp_entry_t) { (((type) & 0x1fUL) << 5) | ((unsigned long)(offset) << 12) })
+	((swp_entry_t) { (((type) & 0x1fUL) << 5) | (~(unsigned long)(offset) << 12) })
 #define __pte_to_swp_entry(p)	((swp_entry_t) { pte_mkuptodate(p).pte })
 #define __swp_entry_to_pte(x)	((pte_t) { (x).val })
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
