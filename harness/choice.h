@@ -66,6 +66,13 @@ class ChoiceLog {
     ++used_[static_cast<size_t>(log_[next_].kind)];
     ++next_;
   }
+  // Consumes the next record if it is of `kind` and its b is this one, and gives it; else nullptr.
+  const Choice* TakeAt(ChoiceKind kind, uint32_t b) {
+    const Choice* c = Peek(kind);
+    if (c == nullptr || c->b != b) return nullptr;
+    Take();
+    return c;
+  }
   // Says that the leader's decision (or its lack of a record) was not allowed; `why` is a literal
   // that names the condition. The first refusal of an operation is kept.
   void Refuse(ChoiceKind kind, const char* why) {

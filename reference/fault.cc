@@ -1,4 +1,4 @@
-// Faults on entries that are not present: zero page, new anonymous memory, files, swap.
+// Faults on entries that are not present: zero page, new anonymous memory, files.
 #include <algorithm>
 #include <cerrno>
 
@@ -41,10 +41,9 @@ uint32_t Engine::FaultOrder(const Mm& mm, const Vma& vma, uint32_t vpn, OpContex
   };
   uint32_t order = 31;
   while (order > 0 && !fits(order)) --order;
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kFaultOrder);
-  if (c == nullptr || c->b != vpn) return order;
+  const Choice* c = ctx.choices->TakeAt(ChoiceKind::kFaultOrder, vpn);
+  if (c == nullptr) return order;
   const uint32_t chosen = c->a;
-  ctx.choices->Take();
   if (chosen > order || !fits(chosen)) {
     ctx.choices->Refuse(ChoiceKind::kFaultOrder, "a folio of that order does not fit there");
     return order;
@@ -113,13 +112,11 @@ void Engine::MapFilePage(Mm& mm, Vma& vma, uint32_t vpn, FolioId f, uint32_t off
 
 // A folio has been mapped as a whole, from `first` on, in a locked VMA.
 void Engine::MlockWhole(FolioId f, uint32_t first, OpContext& ctx) {
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kNoMlock);
-  if (c == nullptr || c->b != first) {
+  if (ctx.choices->TakeAt(ChoiceKind::kNoMlock, first) == nullptr) {
     MlockFolio(f, ctx);
-    return;
+  } else if (!F(f).large()) {
+    ctx.choices->Refuse(ChoiceKind::kNoMlock, "the folio is small");
   }
-  ctx.choices->Take();
-  if (!F(f).large()) ctx.choices->Refuse(ChoiceKind::kNoMlock, "the folio is small");
 }
 
 // Whether filemap_map_pages finds a page table for [from, to) or makes one. It does so on its way
@@ -137,12 +134,11 @@ bool Engine::FaultAroundHasTable(const Mm& mm, const Vma& vma, uint32_t from, ui
 
 // Is the PTE of a read at vpn dirty, as the leader says for *left PTEs in all?
 bool Engine::ReadIsDirty(FolioId f, uint32_t vpn, uint32_t* left, OpContext& ctx) {
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kReadDirty);
-  if (*left == 0 && c != nullptr && c->b == vpn) {
+  if (*left == 0) {
+    const Choice* c = ctx.choices->TakeAt(ChoiceKind::kReadDirty, vpn);
+    if (c == nullptr) return false;
     *left = c->c;
-    ctx.choices->Take();
   }
-  if (*left == 0) return false;
   --*left;
   if (!F(f).is(kFolioDirty)) ctx.choices->Refuse(ChoiceKind::kReadDirty, "the folio is clean");
   return true;
@@ -157,9 +153,7 @@ bool Engine::AroundMaps(FolioId f) const {
 // Does the leader's fault-around map the folio, whose first page is at `first`, as a whole,
 // whatever its window?
 bool Engine::AroundWhole(const Vma& vma, uint32_t first, FolioId f, OpContext& ctx) {
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kAroundWhole);
-  if (c == nullptr || c->b != first) return false;
-  ctx.choices->Take();
+  if (ctx.choices->TakeAt(ChoiceKind::kAroundWhole, first) == nullptr) return false;
   const File& file = *FileOf(vma.file);
   const uint32_t last = first + F(f).pages() - 1;
   const bool fits = first >= vma.start && last < vma.end &&
@@ -173,9 +167,7 @@ bool Engine::AroundWhole(const Vma& vma, uint32_t first, FolioId f, OpContext& c
 bool Engine::MapsWhole(const Mm& mm, const Vma& vma, uint32_t vpn, FolioId f, OpContext& ctx) {
   const File& file = *FileOf(vma.file);
   const uint32_t first = vpn - (vma.FileIndex(vpn) - F(f).index), end = first + F(f).pages();
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kMapWhole);
-  if (c == nullptr || c->b != first) return false;
-  ctx.choices->Take();
+  if (ctx.choices->TakeAt(ChoiceKind::kMapWhole, first) == nullptr) return false;
   const uint32_t table = vpn & ~(world_.table - 1);
   bool fits = first >= std::max(vma.start, table) && first <= vpn &&
               end <= std::min(vma.end, table + world_.table) &&
@@ -253,154 +245,6 @@ int Engine::FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
   }
   if (vma.locked() && n > 1) MlockWhole(f, first, ctx);
   return 0;
-}
-
-int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx) {
-  Pte entry = mm.ptes[vpn];
-  FolioId f = swap_[entry.ref].cached;
-  const bool refault = f == kNoFolio && RefaultChosen(vpn, ctx);
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kSwapDirect);
-  if (c != nullptr && c->b == vpn) {
-    const uint32_t order = c->a;
-    ctx.choices->Take();
-    if (DirectSwapIn(mm, vma, vpn, order, refault, kind, ctx)) return 0;
-    ctx.choices->Refuse(ChoiceKind::kSwapDirect, "the swap cache or another entry has the slot");
-  }
-  if (f == kNoFolio) {
-    f = SwapRead(mm, vma, vpn, refault, ctx);
-    entry = mm.ptes[vpn];  // its slot may have a new name
-  } else if (F(f).is(kFolioLocked)) {
-    return EAGAIN;
-  }
-  if (kind == FaultKind::kWrite && !F(f).is(kFolioLru)) Drain(ctx.cpu);
-  uint32_t first = vpn, n = 1;
-  if (F(f).large()) {
-    // The whole folio at once, if its entries all stand there in order.
-    const uint32_t offset = entry.ref - F(f).slot;
-    const uint32_t table = vpn & ~(world_.table - 1);
-    const uint32_t pages = F(f).pages();
-    const uint32_t base = vpn - offset;
-    bool whole = vpn >= offset && base >= std::max(table, vma.start) &&
-                 base + pages <= std::min(table + world_.table, vma.end);
-    for (uint32_t i = 0; whole && i < pages; ++i) {
-      const Pte& p = mm.ptes[base + i];
-      whole = p.kind == PteKind::kSwap && p.ref == F(f).slot + i && p.bits == entry.bits;
-    }
-    if (whole) {
-      first = base;
-      n = pages;
-    }
-  }
-  const bool exclusive = entry.has(kPteExclusive) || SwapExclusiveChosen(vpn, f, n, ctx);
-  uint8_t bits = kPteYoung;
-  if (exclusive && vma.writable()) bits |= kPteWrite | (kind == FaultKind::kWrite ? kPteDirty : 0);
-  const bool fresh = !F(f).is(kFolioAnon);  // folio_add_new_anon_rmap, which knows no mlock
-  F(f).Set(kFolioAnon);
-  for (uint32_t i = 0; i < n; ++i) {
-    const uint32_t offset = mm.ptes[first + i].ref - F(f).slot;
-    TouchSlot(F(f).slot + offset);
-    if (exclusive) PageOf(f, offset).anon_exclusive = true;
-    SetPte(mm, first + i, Pte{PteKind::kPresent, bits, static_cast<uint16_t>(offset), f});
-  }
-  NoteSharers(f);
-  if (vma.locked() && n == F(f).pages() && !fresh) MlockWhole(f, first, ctx);
-  c = ctx.choices->Peek(ChoiceKind::kSwapKeep);
-  if (c != nullptr && c->b == vpn) {
-    ctx.choices->Take();
-  } else {
-    FreeSwap(f);
-  }
-  return 0;
-}
-
-// Reads the slot of the entry at vpn into the swap cache, and those around it if the leader did.
-FolioId Engine::SwapRead(Mm& mm, Vma& vma, uint32_t vpn, bool refault, OpContext& ctx) {
-  uint32_t order = 0;
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kSwapLarge);
-  if (c != nullptr && c->b == vpn) {
-    order = c->a;
-    ctx.choices->Take();
-    if (!SwapBlock(mm, vma, vpn, order)) {
-      ctx.choices->Refuse(ChoiceKind::kSwapLarge, "the entries around are not as it needs them");
-      order = 0;
-    } else if (!SlotsInOrder(mm, vpn & ~((1u << order) - 1), 1u << order)) {
-      ctx.choices->Refuse(ChoiceKind::kSwapLarge,
-                          "there is no run of slots that can be named anew");
-      order = 0;
-    }
-  }
-  const uint32_t offset = vpn & ((1u << order) - 1);
-  const FolioId f = NewFolio(order, LocalNode(ctx), fault_zone_);
-  F(f).Set(kFolioSwapBacked | kFolioSwapCache);
-  if (refault) F(f).Set(kFolioActive);
-  F(f).slot = mm.ptes[vpn].ref - offset;
-  for (uint32_t i = 0; i < F(f).pages(); ++i) {
-    const uint32_t slot = F(f).slot + i;
-    swap_[slot].cached = f;
-    PageOf(f, i).content = swap_[slot].content;
-    TouchSlot(slot);
-  }
-  FolioAddLru(f, ctx);
-  return f;
-}
-
-// Whether the entries of the aligned block of 2^order pages around vpn are of slots, all like the
-// one at vpn, none of them cached. Where slots lie in the swap area is the kernel's own business.
-bool Engine::SwapBlock(const Mm& mm, const Vma& vma, uint32_t vpn, uint32_t order) const {
-  const uint32_t n = 1u << order, first = vpn & ~(n - 1);
-  if ((order != 0 && (world_.orders & n) == 0) || n > world_.table || first < vma.start ||
-      first + n > vma.end) {
-    return false;
-  }
-  for (uint32_t i = 0; i < n; ++i) {
-    const Pte& p = mm.ptes[first + i];
-    if (p.kind != PteKind::kSwap || p.bits != mm.ptes[vpn].bits ||
-        swap_[p.ref].cached != kNoFolio) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// workingset_refault: was this reclaimed so lately that it is active?
-bool Engine::RefaultChosen(uint32_t vpn, OpContext& ctx) {
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kRefault);
-  if (c == nullptr || c->b != vpn) return false;
-  ctx.choices->Take();
-  return true;
-}
-
-// Did the leader take the folio out of the swap cache before it mapped n pages of it, so that it
-// has them for itself, whatever the entry says?
-bool Engine::SwapExclusiveChosen(uint32_t vpn, FolioId f, uint32_t n, OpContext& ctx) {
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kSwapExclusive);
-  if (c == nullptr || c->b != vpn) return false;
-  ctx.choices->Take();
-  uint32_t entries = 0;
-  for (uint32_t i = 0; i < F(f).pages(); ++i) entries += SlotCount(F(f).slot + i);
-  if (entries == n && CountFolio(f).refcount == CacheRefs(f)) return true;
-  ctx.choices->Refuse(ChoiceKind::kSwapExclusive, "somebody else has an entry or a reference");
-  return false;
-}
-
-// A leader's swap-in that passes the swap cache by; false if that is not allowed here.
-bool Engine::DirectSwapIn(Mm& mm, Vma& vma, uint32_t vpn, uint32_t order, bool refault,
-                          FaultKind kind, OpContext& ctx) {
-  const Pte entry = mm.ptes[vpn];
-  const uint32_t n = 1u << order;
-  const uint32_t first = vpn & ~(n - 1);
-  if (!SwapBlock(mm, vma, vpn, order) || SlotCount(entry.ref) != 1) return false;
-  const FolioId f = NewFolio(order, LocalNode(ctx), fault_zone_);
-  F(f).Set(kFolioSwapBacked | kFolioAnon);
-  if (refault) F(f).Set(kFolioActive);
-  FolioAddLru(f, ctx);
-  uint8_t bits = kPteYoung;
-  if (vma.writable()) bits |= kPteWrite | (kind == FaultKind::kWrite ? kPteDirty : 0);
-  for (uint32_t i = 0; i < n; ++i) {
-    PageOf(f, i) = Page{swap_[mm.ptes[first + i].ref].content, true};
-    SetPte(mm, first + i, Pte{PteKind::kPresent, bits, static_cast<uint16_t>(i), f});
-  }
-  return true;
 }
 
 }  // namespace mmdiff::reference

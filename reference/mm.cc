@@ -318,11 +318,8 @@ void Engine::ChangeProtection(Mm& mm, const Vma& vma, uint32_t start, uint32_t e
                               OpContext& ctx) {
   FlushPending(mm, start, end);
   for (uint32_t vpn = start; vpn < end; ++vpn) {
-    const Choice* c = ctx.choices->Peek(ChoiceKind::kProtectBatch);
-    if (c != nullptr && c->b == vpn) {
-      const uint32_t n = c->c;
-      ctx.choices->Take();
-      MergeForProtect(mm, vpn, std::min(end, (vpn | (world_.table - 1)) + 1), n, ctx);
+    if (const Choice* c = ctx.choices->TakeAt(ChoiceKind::kProtectBatch, vpn)) {
+      MergeForProtect(mm, vpn, std::min(end, (vpn | (world_.table - 1)) + 1), c->c, ctx);
     }
     Pte pte = mm.ptes[vpn];
     if (pte.kind == PteKind::kMigration && pte.has(kPteWrite) && !vma.writable()) {

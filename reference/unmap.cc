@@ -94,9 +94,7 @@ bool Engine::UnmapAnon(FolioId f, const MappingAt& at, const FolioCount& before,
       return false;
     }
     if (before.refcount == 1 + before.mapcount) return true;
-    const Choice* c = ctx.choices->Peek(ChoiceKind::kLazyfreeKeep);
-    if (c != nullptr && c->b == at.vpn) {
-      ctx.choices->Take();
+    if (ctx.choices->TakeAt(ChoiceKind::kLazyfreeKeep, at.vpn) != nullptr) {
       folio.Set(kFolioSwapBacked);
     }
     return false;
@@ -150,8 +148,8 @@ uint32_t Engine::TryToUnmap(FolioId f, uint32_t ttu_flags, OpContext& ctx) {
     if (stays) {
       if (AllInOneTable(*at.mm, *at.vma, f)) {
         MlockWhole(f, at.vpn, ctx);
-      } else if (const Choice* c = ctx.choices->Peek(ChoiceKind::kNoMlock)) {
-        if (c->b == at.vpn) ctx.choices->Take();
+      } else {
+        ctx.choices->TakeAt(ChoiceKind::kNoMlock, at.vpn);  // it would not have been anyway
       }
       break;
     }

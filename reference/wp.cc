@@ -39,11 +39,8 @@ int Engine::WpFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& c
 // May this process have the page for itself? As the kernel asks: small folios by their reference
 // count, large ones if it has all of their mappings and nobody has anything else.
 bool Engine::TryReuse(Mm& mm, FolioId f, uint32_t vpn, OpContext& ctx) {
-  const Choice* c = ctx.choices->Peek(ChoiceKind::kWpReuse);
-  if (c != nullptr && c->b == vpn) {
-    const bool copy = c->a == 0;
-    ctx.choices->Take();
-    if (copy) return false;
+  if (const Choice* c = ctx.choices->TakeAt(ChoiceKind::kWpReuse, vpn)) {
+    if (c->a == 0) return false;
     ctx.choices->Refuse(ChoiceKind::kWpReuse, "reuse is not recorded: it is the default");
   }
   if (F(f).large()) {
