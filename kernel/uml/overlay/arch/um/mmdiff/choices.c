@@ -271,8 +271,8 @@ void choices_end(void)
 
 /*
  * Before 6.16 a VMA that has an anon_vma does not take in a neighbour that has none, while the other way
- * round it does. Where two VMAs stand side by side after an operation on their flags and could be one, that
- * is told, before the operation's other choices.
+ * round it does. Where two VMAs stand side by side after an operation on their flags and could be one but for
+ * their anon_vmas, which may have come later, that is told, before the operation's other choices.
  */
 #if MMDIFF_BEFORE(6, 16)
 static void tell_no_merge(u32 *told, u32 vpn)
@@ -316,12 +316,9 @@ void choices_of_merges(struct process *p)
 		return;
 	merges_told = true;
 	for_each_vma(vmi, vma) {
-		struct vm_area_struct *of = left && left->anon_vma ? left : vma;
-
 		if (left && left->vm_end == vma->vm_start && left->vm_flags == vma->vm_flags &&
 		    left->vm_file == vma->vm_file &&
-		    left->vm_pgoff + vma_pages(left) == vma->vm_pgoff &&
-		    !left->anon_vma != !vma->anon_vma && list_is_singular(&of->anon_vma_chain))
+		    left->vm_pgoff + vma_pages(left) == vma->vm_pgoff && left->anon_vma != vma->anon_vma)
 			tell_no_merge(&told, vpn_of(vma->vm_start));
 		left = vma;
 	}
