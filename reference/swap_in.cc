@@ -20,7 +20,8 @@ int Engine::SwapFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
   } else if (F(f).is(kFolioLocked)) {
     return EAGAIN;
   }
-  if (kind == FaultKind::kWrite && !F(f).is(kFolioLru)) Drain(ctx.cpu);
+  const bool batched = kind == FaultKind::kWrite && !F(f).is(kFolioLru);
+  if (batched && ctx.choices->TakeAt(ChoiceKind::kNoDrain, vpn) == nullptr) Drain(ctx.cpu);
   uint32_t first = vpn, n = 1;
   if (F(f).large()) {
     // The whole folio at once, if its entries all stand there in order.

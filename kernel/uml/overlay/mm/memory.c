@@ -42,6 +42,12 @@
 #include "swap.h"
 #define swapin_sync(...) mmdiff_swapped_in(swapin_sync(__VA_ARGS__))
 #endif
+#if !MMDIFF_BEFORE(7, 3)
+/* do_swap_page(): until 7.2 it drains the batches here. */
+#include <linux/ksm.h>
+#define ksm_might_need_to_copy(folio, vma, addr)				\
+	(mmdiff_undrained(vmf, folio), ksm_might_need_to_copy(folio, vma, addr))
+#endif
 #include "memory.tree.c"
 #undef migration_entry_wait
 

@@ -86,6 +86,7 @@ void mmdiff_gather_finished(struct mm_struct *mm, unsigned long end);
 int mmdiff_split_to_list(struct folio *folio, struct list_head *list, int order);
 void mmdiff_keep_lazyfree(struct folio *folio);
 void mmdiff_refault(struct folio *folio, void *shadow);
+void mmdiff_undrained(struct vm_fault *vmf, struct folio *folio);	/* swap-in has the folio, and its lock */
 struct folio *mmdiff_swapped_in(struct folio *folio);	/* of swapin_sync() */
 /*
  * Fault-around is to map all of the folio from addr on, if it lies in one page table, and not the nr pages

@@ -154,6 +154,12 @@ bool mmdiff_around_whole(struct folio *folio, unsigned long addr, pte_t *ptep, u
 	return true;
 }
 
+void mmdiff_undrained(struct vm_fault *vmf, struct folio *folio)
+{
+	if (vmf->flags & FAULT_FLAG_WRITE && !folio_test_lru(folio))
+		choose(CHOICE_NoDrain, 0, fault_vpn, 0);
+}
+
 struct folio *mmdiff_swapped_in(struct folio *folio)
 {
 	if (!IS_ERR_OR_NULL(folio) && folio_test_large(folio)) {
