@@ -91,7 +91,12 @@ int Main(int argc, char** argv) {
   std::fprintf(stderr, "%12s %12s %12s %12s %12s\n", "programs", "diverging", "programs/s",
                "harness MiB", "kernel MiB");
   for (uint64_t seed = 1; seed <= programs; ++seed) {
-    ++outcomes[static_cast<size_t>(lockstep->Run(Generate(seed, generate), fast, &result))];
+    const RunOutcome outcome = lockstep->Run(Generate(seed, generate), fast, &result);
+    ++outcomes[static_cast<size_t>(outcome)];
+    if (outcome != RunOutcome::ok) {
+      std::fprintf(stderr, "seed %lu: %s %s\n", seed, result.message.c_str(),
+                   result.divergence.relation.c_str());
+    }
     if (seed == 1) kernel_pid = Child();
     if (seed < (sample + 1) * programs / kSamples) continue;
     ++sample;

@@ -47,10 +47,11 @@ static_assert(MMDIFF_WIRE_OPS == kMaxOps);
 constexpr char kRemedy[] = "; build one with ./mmdiff kernel build --debian 6.12";
 
 // What every kernel is booted with: little memory, no console but stderr, no clock of its own, and
-// a warning ends it, so that the first report is the last. Warnings are printed from loglevel 5 on.
+// a warning or a bad page (taint 5) ends it, so that the first report is the last. Warnings are
+// printed from loglevel 5 on.
 constexpr const char* kCommandLine[] = {
     "mem=512M", "time-travel=inf-cpu", "con=null",        "console=stderr0",
-    "stderr=1", "loglevel=5",          "panic_on_warn=1",
+    "stderr=1", "loglevel=5",          "panic_on_warn=1", "panic_on_taint=0x20",
 };
 // Where the child finds the shared memory; it has no other descriptors but its output.
 constexpr int kWireFd = 3;

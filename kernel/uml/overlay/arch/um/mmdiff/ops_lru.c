@@ -265,6 +265,9 @@ struct op_result op_remove_mapping(const struct args_remove_mapping *a)
 	}
 	folio_unlock(folio);
 	isolation_over(iso);
+	/* Reclaim has done so before it comes here; who frees a folio that is on no list, must. */
+	folio_clear_active(folio);
+	folio_clear_unevictable(folio);
 	folio_put(folio);
 	iso->folio = NULL;
 	return done(pages);
