@@ -109,7 +109,7 @@ class Engine final : public Implementation {
   int Fault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   int AnonFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
   int FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext& ctx);
-  bool ReadIsDirty(FolioId f, uint32_t vpn, uint32_t* left, OpContext& ctx);
+  bool ReadIsDirty(FolioId f, uint32_t vpn, bool writable, uint32_t* left, OpContext& ctx);
   bool AroundMaps(FolioId f) const;
   bool AroundWhole(const Vma& vma, uint32_t first, FolioId f, OpContext& ctx);
   bool MapsWhole(const Mm& mm, const Vma& vma, uint32_t vpn, FolioId f, OpContext& ctx);

@@ -133,14 +133,16 @@ bool Engine::FaultAroundHasTable(const Mm& mm, const Vma& vma, uint32_t from, ui
 }
 
 // Is the PTE of a read at vpn dirty, as the leader says for *left PTEs in all?
-bool Engine::ReadIsDirty(FolioId f, uint32_t vpn, uint32_t* left, OpContext& ctx) {
+bool Engine::ReadIsDirty(FolioId f, uint32_t vpn, bool writable, uint32_t* left, OpContext& ctx) {
   if (*left == 0) {
     const Choice* c = ctx.choices->TakeAt(ChoiceKind::kReadDirty, vpn);
     if (c == nullptr) return false;
     *left = c->c;
   }
   --*left;
-  if (!F(f).is(kFolioDirty)) ctx.choices->Refuse(ChoiceKind::kReadDirty, "the folio is clean");
+  if (!writable || !F(f).is(kFolioDirty)) {
+    ctx.choices->Refuse(ChoiceKind::kReadDirty, "the folio is clean, or the entry read-only");
+  }
   return true;
 }
 
@@ -156,7 +158,7 @@ bool Engine::AroundWhole(const Vma& vma, uint32_t first, FolioId f, OpContext& c
   if (ctx.choices->TakeAt(ChoiceKind::kAroundWhole, first) == nullptr) return false;
   const File& file = *FileOf(vma.file);
   const uint32_t last = first + F(f).pages() - 1;
-  const bool fits = first >= vma.start && last < vma.end &&
+  const bool fits = F(f).large() && first >= vma.start && last < vma.end &&
                     first / world_.table == last / world_.table &&
                     (file.shmem() || F(f).index + F(f).pages() < file.npages);
   if (!fits) ctx.choices->Refuse(ChoiceKind::kAroundWhole, "the folio does not fit there");
@@ -169,7 +171,7 @@ bool Engine::MapsWhole(const Mm& mm, const Vma& vma, uint32_t vpn, FolioId f, Op
   const uint32_t first = vpn - (vma.FileIndex(vpn) - F(f).index), end = first + F(f).pages();
   if (ctx.choices->TakeAt(ChoiceKind::kMapWhole, first) == nullptr) return false;
   const uint32_t table = vpn & ~(world_.table - 1);
-  bool fits = first >= std::max(vma.start, table) && first <= vpn &&
+  bool fits = F(f).large() && first >= std::max(vma.start, table) && first <= vpn &&
               end <= std::min(vma.end, table + world_.table) &&
               (file.shmem() || F(f).index + F(f).pages() <= file.npages);
   for (uint32_t at = first; fits && at < end; ++at) fits = mm.ptes[at].none();
@@ -199,7 +201,8 @@ bool Engine::FaultAround(Mm& mm, Vma& vma, uint32_t vpn, File& file, OpContext& 
     for (uint32_t page = low; page < high; ++page) {
       run = mm.ptes[page].none() ? run + 1 : 0;
       if (run == 0) continue;
-      const uint8_t dirty = ReadIsDirty(f, page, &dirty_left, ctx) ? kPteDirty : 0;
+      const uint8_t dirty =
+          ReadIsDirty(f, page, (bits & kPteWrite) != 0, &dirty_left, ctx) ? kPteDirty : 0;
       MapFilePage(mm, vma, page, f, page - first, bits | dirty, ctx);
       if (vma.locked() && F(f).large() && run == F(f).pages()) MlockWhole(f, first, ctx);
     }
@@ -240,7 +243,9 @@ int Engine::FileFault(Mm& mm, Vma& vma, uint32_t vpn, FaultKind kind, OpContext&
     n = F(f).pages();
   }
   for (uint32_t i = 0; i < n; ++i) {
-    const uint8_t dirty = ReadIsDirty(f, first + i, &dirty_left, ctx) ? kPteDirty : 0;
+    const uint8_t dirty =
+        ReadIsDirty(f, first + i, !write && (bits & kPteWrite) != 0, &dirty_left, ctx) ? kPteDirty
+                                                                                       : 0;
     MapFilePage(mm, vma, first + i, f, n == 1 ? offset : i, bits | dirty, ctx);
   }
   if (vma.locked() && n > 1) MlockWhole(f, first, ctx);

@@ -294,7 +294,7 @@ OpResult Engine::protect(const args::protect& a, OpContext& ctx) {
 // young and dirty.
 void Engine::MergeForProtect(Mm& mm, uint32_t vpn, uint32_t end, uint32_t n, OpContext& ctx) {
   const Pte head = mm.ptes[vpn];
-  bool batch = head.present() && n <= end - vpn;
+  bool batch = head.present() && F(head.ref).large() && n <= end - vpn;
   uint8_t merged = 0;
   for (uint32_t i = 0; batch && i < n; ++i) {
     const Pte& pte = mm.ptes[vpn + i];
