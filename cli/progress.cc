@@ -5,11 +5,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace mmdiff {
+
+void RewriteLine(std::FILE* out, std::string line) {
+  winsize size = {};
+  if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && line.size() >= size.ws_col) {
+    line.resize(size.ws_col - 1u);
+  }
+  std::fprintf(out, "\r%s\033[K", line.c_str());
+  std::fflush(out);
+}
 
 std::string ShortNumber(double value) {
   static constexpr const char* kUnits[] = {"", "k", "M", "G", "T"};
@@ -56,13 +66,7 @@ void ProgressPrinter::Update(const CampaignNumbers& total) {
     std::fflush(out_);
     return;
   }
-  winsize size = {};
-  if (ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 &&
-      line.size() >= size.ws_col) {
-    line.resize(size.ws_col - 1u);
-  }
-  std::fprintf(out_, "\r%s\033[K", line.c_str());
-  std::fflush(out_);
+  RewriteLine(out_, std::move(line));
   on_line_ = true;
 }
 

@@ -35,6 +35,9 @@ struct CampaignNumbers {
   }
 };
 
+// Prints `line` over the line of the terminal `out`, cut to its width.
+void RewriteLine(std::FILE* out, std::string line);
+
 // 950 -> "950", 12345 -> "12.3k", 4.2e6 -> "4.20M".
 std::string ShortNumber(double value);
 // 75 -> "1:15".

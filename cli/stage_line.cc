@@ -1,7 +1,8 @@
 #include "cli/stage_line.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "cli/progress.h"
@@ -28,13 +29,7 @@ void StageLine::Update(const std::string& stage, const std::string& detail) {
     std::fflush(out_);
     return;
   }
-  winsize size = {};
-  if (ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 &&
-      line.size() >= size.ws_col) {
-    line.resize(size.ws_col - 1u);
-  }
-  std::fprintf(out_, "\r%s\033[K", line.c_str());
-  std::fflush(out_);
+  RewriteLine(out_, std::move(line));
   on_line_ = true;
 }
 
