@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "bench/kernel_pair.h"
 #include "bench/report.h"
 #include "harness/lockstep.h"
 #include "harness/registry.h"
@@ -49,16 +50,6 @@ std::string Child() {
   std::string pid;
   in >> pid;
   return pid;
-}
-
-std::unique_ptr<Lockstep> Pair(const LinuxOptions& options) {
-  Contestants contestants;
-  auto reference = MakeImplementation("reference");
-  auto leader = LinuxImplementation::Make(options);
-  if (!reference.ok() || !leader.ok()) return nullptr;
-  contestants.references.push_back(*std::move(reference));
-  contestants.leaders.push_back(*std::move(leader));
-  return std::make_unique<Lockstep>(std::move(contestants));
 }
 
 int Main(int argc, char** argv) {

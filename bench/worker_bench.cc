@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/kernel_pair.h"
 #include "bench/report.h"
 #include "harness/lockstep.h"
 #include "harness/registry.h"
@@ -34,16 +35,6 @@ double Speed(const std::vector<Program>& programs, const Run& run) {
   const double start = Seconds();
   for (const Program& program : programs) run(program);
   return static_cast<double>(programs.size()) / (Seconds() - start);
-}
-
-std::unique_ptr<Lockstep> Pair(const LinuxOptions& options) {
-  Contestants contestants;
-  auto reference = MakeImplementation("reference");
-  auto leader = LinuxImplementation::Make(options);
-  if (!reference.ok() || !leader.ok()) return nullptr;
-  contestants.references.push_back(*std::move(reference));
-  contestants.leaders.push_back(*std::move(leader));
-  return std::make_unique<Lockstep>(std::move(contestants));
 }
 
 int Main(int argc, char** argv) {
