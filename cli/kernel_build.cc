@@ -30,6 +30,7 @@
 #include "cli/interrupt.h"
 #include "cli/program_files.h"
 #include "cli/stage_line.h"
+#include "harness/project_path.h"
 #include "harness/registry.h"
 #include "kernel/build_record.h"
 
