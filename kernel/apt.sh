@@ -145,7 +145,9 @@ Dir::Etc::sourceparts "$place/no-parts";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "$place/no-parts";
 Dir::State::lists "$place/lists";
+Dir::State::status "/dev/null";
 Dir::Cache "$place/cache";
+Dir::Cache::srcpkgcache "";
 Debug::NoLocking "1";
 APT::Sandbox::User "$(id -un)";
 APT::Default-Release "";
@@ -153,6 +155,7 @@ APT::Get::AllowUnauthenticated "false";
 Acquire::AllowInsecureRepositories "false";
 Acquire::Languages "none";
 Acquire::PDiffs "false";
+Acquire::GzipIndexes "true";
 Acquire::Retries "3";
 CONF
   } >"$place/apt.conf"
