@@ -1,5 +1,5 @@
-# Shared by sources.sh and guest/images.sh: an apt of one's own that gets Debian's packages from suites which the machine
-# does not install from. To be sourced by bash; does nothing by itself.
+# Shared by sources.sh and guest/images.sh: an apt of one's own that gets Debian's packages from suites which the
+# machine does not install from. To be sourced by bash; does nothing by itself.
 #
 # Nothing of the machine changes: lists, cache and configuration lie in a directory of the caller's, derived at run time
 # from the machine's apt sources, as any user. Signatures are verified as always; nothing is installed.
@@ -173,8 +173,8 @@ refresh() {
   return 1
 }
 
-# open_suite PLACE SUITE ETC: makes the directory PLACE an apt with the lists of SUITE; "machine" is what the machine with
-# the configuration ETC installs from. Fails if there is no list that can be verified; why is in PLACE/log.
+# open_suite PLACE SUITE ETC: makes the directory PLACE an apt with the lists of SUITE; "machine" is what the machine
+# with the configuration ETC installs from. Fails if there is no list that can be verified; why is in PLACE/log.
 open_suite() {
   local place=$1 wanted=$2 etc=$3 uri suite key
   mkdir -p "$place"

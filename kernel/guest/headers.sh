@@ -7,8 +7,8 @@
 # shellcheck shell=bash disable=SC2154
 
 # The programs that building a module runs.
-readonly kbuild_tools='scripts/basic/fixdep scripts/mod/modpost scripts/mod/modpost.real-lsb-64 scripts/genksyms/genksyms
-  tools/objtool/objtool tools/objtool/objtool.real-x86'
+readonly kbuild_tools='scripts/basic/fixdep scripts/mod/modpost scripts/mod/modpost.real-lsb-64
+  scripts/genksyms/genksyms tools/objtool/objtool tools/objtool/objtool.real-x86'
 
 # get_headers PLACE RELEASE PACKAGE_VERSION DIR
 get_headers() {
@@ -32,7 +32,7 @@ place_headers() {
   [[ -f $build/Makefile && -f $dir/usr/src/$common/Makefile ]] ||
     fail 3 "the headers of $2 are not where they are looked for; is this mmdiff too old for them?"
   ln -s "usr/src/linux-headers-$2" "$dir/build"
-  # make -C goes there, so that this path is relative to it. Packages since 6.19 set KBUILD_OUTPUT, older ones need it not.
+  # make -C goes there, so that this path is relative to it. Packages since 6.19 set KBUILD_OUTPUT, older ones need not.
   {
     if grep -q '^KBUILD_OUTPUT' "$build/Makefile"; then printf 'KBUILD_OUTPUT = $(CURDIR)\n'; fi
     printf 'include ../%s/Makefile\n' "$common"
@@ -40,7 +40,7 @@ place_headers() {
   mv "$build/Makefile.new" "$build/Makefile"
   # The compiler that the kernel was built with if it is there, else the machine's.
   if [[ -f $build/.kernelvariables ]]; then
-    sed -i -E 's/^(CC[[:space:]]*=.*\$\(CROSS_COMPILE\))(gcc-[0-9]+)(-for-host)?[[:space:]]*$/\1$(if $(shell command -v $(CROSS_COMPILE)\2),\2,gcc)/' \
+    sed -i -E 's/^(CC *=.*\$\(CROSS_COMPILE\))(gcc-[0-9]+) *$/\1$(if $(shell command -v $(CROSS_COMPILE)\2),\2,gcc)/' \
       "$build/.kernelvariables"
   fi
   # Options and attributes that came with gcc 13 to 15; without them the kernel's headers do what older compilers can.

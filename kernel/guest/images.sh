@@ -40,7 +40,8 @@ suites() {
   local suite mine
   mine=$(debian_entries "$1" "$work" | cut -d'|' -f2)
   echo machine
-  for suite in bookworm-security bookworm bookworm-backports trixie-backports trixie-security trixie sid experimental; do
+  for suite in bookworm-security bookworm bookworm-backports trixie-backports trixie-security trixie sid \
+    experimental; do
     if ! grep -qxF "$suite" <<<"$mine"; then echo "$suite"; fi
   done
 }
@@ -59,6 +60,8 @@ lists() {
   local place=$lists/$1
   if [[ -n $(find "$place/fresh" -mmin -60 2>/dev/null) ]]; then return 0; fi
   [[ ! -f $work/$1.failed ]] || return 1
+  # No archive of security updates is known to a machine that names none.
+  [[ $1 = machine || -n $(candidates "$etc" "$work" "$1") ]] || return 1
   say "getting the list of ${1/#machine/the suites of this machine}"
   rm -rf "$place"
   if ! open_suite "$place" "$1" "$etc"; then
@@ -114,7 +117,7 @@ kernels() {
     }'
 }
 
-# newest: of the lines of kernels() that with the newest version, with headers if possible, of the suite that comes first.
+# newest: of the lines of kernels() that of the newest version, with headers if possible, of the suite that comes first.
 newest() {
   awk -F'|' '
     !($5 in rank) { rank[$5] = ++n }
@@ -207,8 +210,8 @@ unpack() {
   done
 }
 
-# take_modules TREE DIR: the wanted modules below TREE and what they depend on, uncompressed, with _ for - in their names,
-# as the kernel calls them.
+# take_modules TREE DIR: the wanted modules below TREE and what they depend on, uncompressed, with _ for - in their
+# names, as the kernel calls them.
 take_modules() {
   local tree=$1 dir=$2 file name next
   local -A path=() taken=()
