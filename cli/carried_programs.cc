@@ -6,52 +6,72 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "harness/registry.h"
-#include "program/carry.h"
 
 namespace mmdiff {
+namespace {
 
-absl::StatusOr<DemandedTable> TableForSpecs(const std::string& specs) {
+void Add(const WorldDemands& more, WorldDemands* sum) {
+  if (more.table != 0) sum->table = more.table;
+  if (more.batch != 0) sum->batch = more.batch;
+  if (more.max_cpus != 0) sum->max_cpus = more.max_cpus;
+  sum->no_tlb |= more.no_tlb;
+}
+
+}  // namespace
+
+absl::StatusOr<Demands> DemandsOfSpecs(const std::string& specs) {
   absl::StatusOr<Contestants> made = MakeAll(specs);
   if (!made.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--impl: ", made.status().message(), "; mmdiff list impls prints all"));
   }
-  absl::StatusOr<DemandedTable> demanded = TableDemandedBy(*made);
-  if (!demanded.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--impl: ", demanded.status().message()));
+  absl::StatusOr<Demands> demands = DemandsOf(*made);
+  if (!demands.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--impl: ", demands.status().message()));
   }
-  return demanded;
+  return demands;
 }
 
-absl::StatusOr<size_t> CarryPrograms(const DemandedTable& demanded,
-                                     std::vector<NamedProgram>* programs) {
-  size_t carried = 0;
+std::string CarriedText(const Carried& carried, const Demands& demands, size_t of) {
+  if (carried.programs == 0) return {};
+  std::string text =
+      absl::StrCat("mmdiff: ", carried.programs, " of ", of, " programs carried over to ",
+                   DemandsText(carried.changed), " for ", demands.who);
+  if (carried.unexpecting != 0) {
+    absl::StrAppend(&text, "; ", carried.unexpecting,
+                    " of them without their expectations, which are of their own world");
+  }
+  return text + "\n";
+}
+
+absl::StatusOr<Carried> CarryPrograms(const Demands& demands, std::vector<NamedProgram>* programs) {
+  Carried carried;
   for (NamedProgram& named : *programs) {
-    if (demanded.table == 0 || named.program.world.table == demanded.table) continue;
-    absl::StatusOr<Program> program = CarryToTable(named.program, demanded.table);
+    const WorldDemands unmet = Unmet(named.program.world, demands.world);
+    if (!unmet.any()) continue;
+    absl::StatusOr<Program> program = CarryToDemands(named.program, demands.world);
     if (!program.ok()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(named.name, " cannot be carried over to the page tables of ", demanded.who,
+          absl::StrCat(named.name, " cannot be carried over to the page tables of ", demands.who,
                        ": ", program.status().message()));
     }
+    if (program->expectations.size() < named.program.expectations.size()) ++carried.unexpecting;
     named.program = *std::move(program);
-    ++carried;
+    ++carried.programs;
+    Add(unmet, &carried.changed);
   }
   return carried;
 }
 
 absl::StatusOr<std::vector<NamedProgram>> ReadProgramsFor(const std::string& specs,
                                                           const std::vector<std::string>& paths) {
-  absl::StatusOr<DemandedTable> demanded = TableForSpecs(specs);
-  if (!demanded.ok()) return demanded.status();
+  absl::StatusOr<Demands> demands = DemandsOfSpecs(specs);
+  if (!demands.ok()) return demands.status();
   absl::StatusOr<std::vector<NamedProgram>> programs = ReadPrograms(paths);
   if (!programs.ok()) return programs.status();
-  absl::StatusOr<size_t> carried = CarryPrograms(*demanded, &*programs);
+  absl::StatusOr<Carried> carried = CarryPrograms(*demands, &*programs);
   if (!carried.ok()) return carried.status();
-  if (*carried != 0) {
-    std::fprintf(stderr, "mmdiff: %zu of %zu programs carried over to table=%u for %s\n", *carried,
-                 programs->size(), demanded->table, demanded->who.c_str());
-  }
+  std::fputs(CarriedText(*carried, *demands, programs->size()).c_str(), stderr);
   return programs;
 }
 

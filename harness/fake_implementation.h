@@ -42,6 +42,8 @@ class FakeImplementation : public Implementation {
     info_.switches.push_back({name, on, "a switch"});
   }
 
+  void Demand(const WorldDemands& demands) { info_.demands = demands; }
+
   // Numbers its folios in its own way, as kernels do.
   void CountFoliosFrom(uint32_t first) {
     info_.own_folio_numbers = true;

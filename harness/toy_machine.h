@@ -40,6 +40,7 @@ class ToyMachine : public Implementation {
     info_.is_reference = is_reference;
   }
 
+  void Demand(const WorldDemands& demands) { info_.demands = demands; }
   const ImplInfo& info() const override { return info_; }
   void Reset(const World& world) override {
     mms_.clear();

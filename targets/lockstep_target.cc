@@ -12,12 +12,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "harness/demanded_table.h"
+#include "harness/demands.h"
 #include "harness/isolate.h"
 #include "harness/registry.h"
 #include "nlohmann/json.hpp"
 #include "program/binary.h"
-#include "program/carry.h"
 #include "program/mutate_bytes.h"
 #include "program/text.h"
 
@@ -88,8 +87,8 @@ absl::StatusOr<std::unique_ptr<LockstepTarget>> LockstepTarget::Create(const Tar
   if (!keeper.ok()) return keeper.status();
   absl::StatusOr<Contestants> contestants = MakeAll(config.keeper.specs);
   if (!contestants.ok()) return contestants.status();
-  absl::StatusOr<DemandedTable> demanded = TableDemandedBy(*contestants);
-  if (!demanded.ok()) return demanded.status();
+  absl::StatusOr<Demands> demands = DemandsOf(*contestants);
+  if (!demands.ok()) return demands.status();
   std::optional<SharedStats> stats;
   if (!config.stats_page.empty()) {
     absl::StatusOr<SharedStats> opened = SharedStats::Open(config.stats_page);
@@ -97,16 +96,16 @@ absl::StatusOr<std::unique_ptr<LockstepTarget>> LockstepTarget::Create(const Tar
     stats = *std::move(opened);
   }
   return std::unique_ptr<LockstepTarget>(new LockstepTarget(
-      config, *std::move(keeper), *std::move(contestants), demanded->table, std::move(stats)));
+      config, *std::move(keeper), *std::move(contestants), *std::move(demands), std::move(stats)));
 }
 
 LockstepTarget::LockstepTarget(const TargetConfig& config, FindingKeeper keeper,
-                               Contestants contestants, uint32_t table,
+                               Contestants contestants, Demands demands,
                                std::optional<SharedStats> stats)
     : config_(config),
       keeper_(std::move(keeper)),
       lockstep_(std::move(contestants)),
-      table_(table),
+      demands_(std::move(demands)),
       stats_(std::move(stats)) {
   if (stats_) config_.run.progress = &stats_->page().progress;
   config_.run.confirmed = &seen_;
@@ -114,7 +113,7 @@ LockstepTarget::LockstepTarget(const TargetConfig& config, FindingKeeper keeper,
 
 bool LockstepTarget::Run(const uint8_t* data, size_t size) {
   DecodeInto(absl::MakeConstSpan(data, size), &program_, config_.max_ops);
-  ForceTable(table_, config_.max_ops, &program_);
+  MakeSuit(demands_, config_.max_ops, &program_);
   if (stats_) stats_->Begin(program_, data, size);
   const RunOutcome outcome = lockstep_.Run(program_, config_.run, &result_);
   if (stats_) Count();
@@ -240,9 +239,9 @@ absl::StatusOr<bool> Replay(const std::string& path, const TargetConfig& config)
   if (!program.ok()) return program.status();
   absl::StatusOr<Contestants> contestants = MakeAll(config.keeper.specs);
   if (!contestants.ok()) return contestants.status();
-  absl::StatusOr<DemandedTable> demanded = TableDemandedBy(*contestants);
-  if (!demanded.ok()) return demanded.status();
-  ForceTable(demanded->table, kMaxOps, &*program);
+  absl::StatusOr<Demands> demands = DemandsOf(*contestants);
+  if (!demands.ok()) return demands.status();
+  MakeSuit(*demands, kMaxOps, &*program);
   IsolateLimits limits;
   limits.time_ms = config.keeper.child_ms;
   absl::StatusOr<IsolatedOutcome> outcome =
