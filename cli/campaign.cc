@@ -164,6 +164,10 @@ absl::Status Campaign::Prepare() {
     printer_->Say(absl::StrCat("programs run with ", DemandsText(demands->world), ", as ",
                                demands->who, " demands; those of other worlds are carried over"));
   }
+  if (demands->lacks.any()) {
+    printer_->Say(absl::StrCat("programs run without ", OpcodesText(demands->lacks), ", for which ",
+                               demands->lacking, " has no counterpart"));
+  }
   for (size_t i = 0; i < options_.jobs; ++i) {
     absl::StatusOr<SharedStats> stats =
         SharedStats::Create(absl::StrCat(work, "/worker-", i, ".page"));
@@ -428,13 +432,15 @@ absl::Status Campaign::OnEnd(Worker* worker, int wait_status) {
 
 void Campaign::CountUp() {
   CampaignNumbers& n = result_.numbers;
-  n.programs = n.operations = n.effective = n.unsupported = n.sightings = n.outcomes = 0;
+  n.programs = n.operations = n.effective = n.unsupported = n.left_out = n.sightings = n.outcomes =
+      0;
   for (const auto& worker : workers_) {
     const StatsPage& page = worker->stats.page();
     n.programs += page.programs.load(std::memory_order_relaxed);
     n.operations += page.operations.load(std::memory_order_relaxed);
     n.effective += page.effective.load(std::memory_order_relaxed);
     n.unsupported += page.unsupported.load(std::memory_order_relaxed);
+    n.left_out += page.left_out.load(std::memory_order_relaxed);
     n.sightings += page.sightings.load(std::memory_order_relaxed);
     n.outcomes = std::max(n.outcomes, page.outcomes.load(std::memory_order_relaxed));
   }

@@ -1,6 +1,7 @@
 #include "cli/carried_programs.h"
 
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -15,6 +16,19 @@ void Add(const WorldDemands& more, WorldDemands* sum) {
   if (more.batch != 0) sum->batch = more.batch;
   if (more.max_cpus != 0) sum->max_cpus = more.max_cpus;
   sum->no_tlb |= more.no_tlb;
+}
+
+void LeaveOutOfAll(const Demands& demands, std::vector<NamedProgram>* programs, Carried* carried) {
+  std::erase_if(*programs, [&](NamedProgram& named) {
+    const OpcodeSet used = Uses(named.program, demands.lacks);
+    if (used.none()) return false;
+    carried->left_out |= used;
+    carried->ops_left_out += LeaveOut(demands.lacks, &named.program);
+    ++carried->cut_programs;
+    if (!HasNothingLeft(named.program)) return false;
+    ++carried->nothing_left;
+    return true;
+  });
 }
 
 }  // namespace
@@ -33,19 +47,29 @@ absl::StatusOr<Demands> DemandsOfSpecs(const std::string& specs) {
 }
 
 std::string CarriedText(const Carried& carried, const Demands& demands, size_t of) {
-  if (carried.programs == 0) return {};
-  std::string text =
-      absl::StrCat("mmdiff: ", carried.programs, " of ", of, " programs carried over to ",
-                   DemandsText(carried.changed), " for ", demands.who);
+  std::string text;
+  if (carried.ops_left_out != 0) {
+    absl::StrAppend(&text, "mmdiff: ", carried.ops_left_out, " operations of ",
+                    carried.cut_programs, " programs left out: ", demands.lacking,
+                    " has no counterpart for ", OpcodesText(carried.left_out));
+    if (carried.nothing_left != 0) {
+      absl::StrAppend(&text, "; ", carried.nothing_left, " programs have nothing left");
+    }
+    text += '\n';
+  }
+  if (carried.programs == 0) return text;
+  absl::StrAppend(&text, "mmdiff: ", carried.programs, " of ", of, " programs carried over to ",
+                  DemandsText(carried.changed), " for ", demands.who);
   if (carried.unexpecting != 0) {
     absl::StrAppend(&text, "; ", carried.unexpecting,
                     " of them without their expectations, which are of their own world");
   }
-  return text + "\n";
+  return text + '\n';
 }
 
 absl::StatusOr<Carried> CarryPrograms(const Demands& demands, std::vector<NamedProgram>* programs) {
   Carried carried;
+  if (demands.lacks.any()) LeaveOutOfAll(demands, programs, &carried);
   for (NamedProgram& named : *programs) {
     const WorldDemands unmet = Unmet(named.program.world, demands.world);
     if (!unmet.any()) continue;
@@ -69,15 +93,20 @@ absl::StatusOr<std::vector<NamedProgram>> ReadProgramsFor(const std::string& spe
   if (!demands.ok()) return demands.status();
   absl::StatusOr<std::vector<NamedProgram>> programs = ReadPrograms(paths);
   if (!programs.ok()) return programs.status();
+  const size_t read = programs->size();
   absl::StatusOr<Carried> carried = CarryPrograms(*demands, &*programs);
   if (!carried.ok()) return carried.status();
-  std::fputs(CarriedText(*carried, *demands, programs->size()).c_str(), stderr);
+  std::fputs(CarriedText(*carried, *demands, read).c_str(), stderr);
   return programs;
 }
 
 absl::StatusOr<NamedProgram> ReadProgramFor(const std::string& specs, const std::string& path) {
   absl::StatusOr<std::vector<NamedProgram>> programs = ReadProgramsFor(specs, {path});
   if (!programs.ok()) return programs.status();
+  if (programs->empty() && !std::filesystem::is_directory(path)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("nothing of ", path, " is left to run on ", specs));
+  }
   if (programs->size() != 1) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is a directory; name one program"));
   }

@@ -64,6 +64,29 @@ TEST(CarriedPrograms, WhatIsSaidIsWhatWasChanged) {
             "their expectations, which are of their own world\n");
 }
 
+TEST(CarriedPrograms, WhatSomebodyLacksIsLeftOut) {
+  const Demands demands = {
+      .world = {},
+      .who = "",
+      .lacks = SetOf({Opcode::migrate_begin, Opcode::zap_begin, Opcode::split}),
+      .lacking = "guest"};
+  std::vector<NamedProgram> programs = {
+      Named("a", "# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw\n"),
+      Named("b", "# mmdiff 1\nworld\nm0 = mm\nz0 = zap_begin m0 0x0 4\nzap_finish z0\n"),
+      Named("c",
+            "# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw # => ok\ng0 = migrate_begin m0 0x0 1\n"
+            "read m0 0x0 1\nmigrate_end g0 # => EBADF\n")};
+  const absl::StatusOr<Carried> carried = CarryPrograms(demands, &programs);
+  ASSERT_TRUE(carried.ok()) << carried.status().ToString();
+  EXPECT_EQ(CarriedText(*carried, demands, 3),
+            "mmdiff: 4 operations of 2 programs left out: guest has no counterpart for "
+            "migrate_begin, zap_begin; 1 programs have nothing left\n");
+  ASSERT_EQ(programs.size(), 2u);
+  EXPECT_EQ(programs[1].name, "c");
+  EXPECT_EQ(PrintText(programs[1].program),
+            "# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw # => ok\nread m0 0x0 1\n");
+}
+
 class CarriedProgramFiles : public ShellTest {};
 
 TEST_F(CarriedProgramFiles, ImplementationsThatDemandNothingGetThemAsTheyAre) {

@@ -31,6 +31,8 @@ class Sum {
     if (more.max_cpus != 0) cpus = cpus == 0 ? more.max_cpus : std::min(cpus, more.max_cpus);
     sum_.world.no_tlb |= more.no_tlb;
     if (!(sum_.world == before)) AddName(info.name, &sum_.who);
+    if ((info.lacks & ~sum_.lacks).any()) AddName(info.name, &sum_.lacking);
+    sum_.lacks |= info.lacks;
     return absl::OkStatus();
   }
   const Demands& get() const { return sum_; }
@@ -72,11 +74,13 @@ Demands DemandsOf(Lockstep& lockstep) {
 }
 
 bool Suits(const Program& program, const Demands& demands) {
-  return Meets(program.world, demands.world);
+  return Meets(program.world, demands.world) && Uses(program, demands.lacks).none();
 }
 
-void MakeSuit(const Demands& demands, size_t max_ops, Program* program) {
+size_t MakeSuit(const Demands& demands, size_t max_ops, Program* program) {
+  const size_t left_out = LeaveOut(demands.lacks, program);
   ForceDemands(demands.world, max_ops, program);
+  return left_out;
 }
 
 }  // namespace mmdiff

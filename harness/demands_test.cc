@@ -48,6 +48,27 @@ TEST(Demands, TwoThatContradictEachOtherCannotRunTogether) {
               AllOf(HasSubstr("a has batches of 31"), HasSubstr("c of 15")));
 }
 
+TEST(Demands, WhatOneLacksAllDoWithout) {
+  Contestants contestants = Of({{"a", {}}, {"b", {}}, {"c", {}}});
+  const auto lacks = [&](size_t i, const OpcodeSet& codes) {
+    static_cast<FakeImplementation&>(*contestants.leaders[i]).Demand({}, codes);
+  };
+  lacks(0, SetOf({Opcode::zap_begin}));
+  lacks(1, SetOf({Opcode::zap_begin, Opcode::split}));
+  lacks(2, SetOf({Opcode::split}));
+  const auto demands = DemandsOf(contestants);
+  ASSERT_TRUE(demands.ok());
+  EXPECT_EQ(demands->lacks, SetOf({Opcode::split, Opcode::zap_begin}));
+  EXPECT_EQ(demands->lacking, "a and b");
+  Program program;
+  program.ops = {Op{.code = Opcode::mm}, Op{.code = Opcode::zap_begin},
+                 Op{.code = Opcode::zap_finish}, Op{.code = Opcode::drain}};
+  EXPECT_FALSE(Suits(program, *demands));
+  EXPECT_EQ(MakeSuit(*demands, kMaxOps, &program), 2u);
+  EXPECT_EQ(program.ops.size(), 2u);
+  EXPECT_TRUE(Suits(program, *demands));
+}
+
 TEST(Demands, ProgramsOfOtherWorldsDoNotSuit) {
   const auto demands = DemandsOf(Of({{"a", {.no_tlb = true}}}));
   ASSERT_TRUE(demands.ok());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "harness/op_handler.h"
+#include "program/leave_out.h"
 #include "program/program.h"
 #include "program/world_demands.h"
 #include "state/digest.h"
@@ -37,6 +38,8 @@ struct ImplInfo {
   // What the worlds of its programs must be like. Programs of other worlds are carried over before
   // they get here.
   WorldDemands demands;
+  // Operations that it has no counterpart for. Programs come here without them.
+  OpcodeSet lacks;
   // Its folios may be numbered in another order than everybody else's, so that its digests may
   // differ where its states agree.
   bool own_folio_numbers = false;

@@ -2,7 +2,7 @@
 //
 // In-process lockstep for divergences (microseconds a program, stops at the first divergence), a
 // child process for crashes, sanitizer reports and hangs. Both compare signatures only. A program
-// that the implementations do not demand (harness/demands.h) shows nothing and is not run.
+// that does not suit the implementations (harness/demands.h) shows nothing and is not run.
 #ifndef MMDIFF_MINIMIZE_PREDICATES_H_
 #define MMDIFF_MINIMIZE_PREDICATES_H_
 

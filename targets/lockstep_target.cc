@@ -113,10 +113,10 @@ LockstepTarget::LockstepTarget(const TargetConfig& config, FindingKeeper keeper,
 
 bool LockstepTarget::Run(const uint8_t* data, size_t size) {
   DecodeInto(absl::MakeConstSpan(data, size), &program_, config_.max_ops);
-  MakeSuit(demands_, config_.max_ops, &program_);
+  const size_t left_out = MakeSuit(demands_, config_.max_ops, &program_);
   if (stats_) stats_->Begin(program_, data, size);
   const RunOutcome outcome = lockstep_.Run(program_, config_.run, &result_);
-  if (stats_) Count();
+  if (stats_) Count(left_out);
   if (outcome != RunOutcome::ok) Keep();
   if (stats_) stats_->page().phase.store(WorkerPhase::kIdle, std::memory_order_release);
   return outcome == RunOutcome::ok;
@@ -135,7 +135,7 @@ void LockstepTarget::CopyCoverage(uint8_t* to) {
   }
 }
 
-void LockstepTarget::Count() {
+void LockstepTarget::Count(size_t left_out) {
   StatsPage& page = stats_->page();
   const auto add = [](std::atomic<uint64_t>& counter, uint64_t n) {
     counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
@@ -144,6 +144,7 @@ void LockstepTarget::Count() {
   add(page.operations, result_.ops_run);
   add(page.effective, result_.ops_with_effect);
   add(page.unsupported, result_.ops_unsupported);
+  if (left_out != 0) add(page.left_out, left_out);
   add(page.full_compares, result_.full_compares);
   const uint64_t programs = lockstep_.counters().programs;
   if (programs % 4096 == 0 || (programs & (programs - 1)) == 0) {

@@ -72,7 +72,7 @@ class LockstepTarget {
  private:
   LockstepTarget(const TargetConfig& config, FindingKeeper keeper, Contestants contestants,
                  Demands demands, std::optional<SharedStats> stats);
-  void Count();
+  void Count(size_t left_out);
   void Keep();
 
   TargetConfig config_;
