@@ -23,8 +23,6 @@ struct Demands {
 
 // InvalidArgument, naming both, if two of them contradict each other: no program can run on them.
 absl::StatusOr<Demands> DemandsOf(const Contestants& contestants);
-// Those of contestants that run together already, and so do not contradict each other.
-Demands DemandsOf(Lockstep& lockstep);
 
 // True if the program can run on who demands this as it stands.
 bool Suits(const Program& program, const Demands& demands);

@@ -63,7 +63,8 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeGuest(std::string_view spec,
                         Concat("'", spec, "': ", std::string(worker.status().message())));
   }
   options.worker = *std::move(worker);
-  options.worker.program_ms = 2000;  // as above
+  options.worker.program_ms = 5000;
+  options.demands = GuestDemands(*guest);
   return LinuxImplementation::Make(options);
 }
 

@@ -112,7 +112,7 @@ absl::StatusOr<std::string> Pack(const Guest& guest, const std::string& init,
 }
 
 // Where the directories of an image's parts lie.
-absl::StatusOr<std::string> PartsPlace(const GuestImage& image) {
+absl::StatusOr<std::string> PartsPlace(const LocalGuestImage& image) {
   if (!image.directory.empty() && access(image.directory.c_str(), W_OK) == 0) {
     return image.directory;
   }

@@ -32,8 +32,8 @@ std::string EntryOf(const fs::path& directory, std::string_view prefix) {
 }
 
 // An image as Debian's packages unpack.
-absl::StatusOr<GuestImage> ReadImage(const std::string& directory) {
-  GuestImage image;
+absl::StatusOr<LocalGuestImage> ReadImage(const std::string& directory) {
+  LocalGuestImage image;
   image.directory = directory;
   image.vmlinuz = EntryOf(directory + "/boot", "vmlinuz-");
   if (image.vmlinuz.empty()) {
@@ -77,7 +77,7 @@ absl::StatusOr<Guest> FindGuest(std::string_view which) {
     }
   }
   if (!parts[0].empty() && fs::is_directory(path, error)) {
-    absl::StatusOr<GuestImage> image = ReadImage(path);
+    absl::StatusOr<LocalGuestImage> image = ReadImage(path);
     if (!image.ok()) return image.status();
     guest.image = *std::move(image);
     return guest;
@@ -106,6 +106,10 @@ absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest) {
   options.name = absl::StrCat("guest ", guest.image.release);
   options.remedy = "./mmdiff guest doctor looks for the cause";
   return options;
+}
+
+WorldDemands GuestDemands(const Guest& guest) {
+  return {.table = 512, .batch = 31, .max_cpus = guest.cpus, .no_tlb = true};
 }
 
 }  // namespace mmdiff

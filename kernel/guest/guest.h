@@ -13,10 +13,11 @@
 
 #include "absl/status/statusor.h"
 #include "kernel/worker.h"
+#include "program/world_demands.h"
 
 namespace mmdiff {
 
-struct GuestImage {
+struct LocalGuestImage {
   std::string directory;  // all of it; empty for a kernel that lies by itself
   std::string version;    // "6.18"
   std::string release;    // "6.18.15+deb13-cloud-amd64"
@@ -27,7 +28,7 @@ struct GuestImage {
 };
 
 struct Guest {
-  GuestImage image;
+  LocalGuestImage image;
   std::string module;  // mmdiff.ko as it was given; empty: it is built if there are headers
   std::string init;    // a static program to run in place of mmdiff's init; for tests
   uint32_t cpus = 2;   // 1 to 8
@@ -46,6 +47,10 @@ absl::StatusOr<Guest> FindGuest(std::string_view which);
 // sources of what goes into a guest; Internal if they cannot be compiled, with what the compiler
 // said.
 absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest);
+
+// What a guest demands of worlds: x86-64's page tables, the batches of its kernel, its own CPUs and
+// real TLBs, of which nobody knows what they keep.
+WorldDemands GuestDemands(const Guest& guest);
 
 }  // namespace mmdiff
 
