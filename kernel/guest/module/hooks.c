@@ -156,8 +156,16 @@ static void hook_tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm)
 	tlb_gather_mmu(tlb, mm);
 }
 
+/* Only pages whose removal from the reverse map is delayed fill a gather (mm/mmu_gather.c). */
+static bool gather_is_full(struct mmu_gather *tlb)
+{
+	return tlb->delayed_rmap && tlb->active != &tlb->local && tlb->active->nr == tlb->active->max;
+}
+
 static void hook_tlb_flush_mmu(struct mmu_gather *tlb)
 {
+	if (called_by("unmap_page_range") || called_by("zap_pte_range"))
+		mmdiff_zap_flush(tlb->mm, tlb->end, gather_is_full(tlb));
 	mmdiff_gather_flush();
 	tlb_flush_mmu(tlb);
 }
@@ -171,7 +179,6 @@ static void hook_tlb_finish_mmu(struct mmu_gather *tlb)
 			 called_by("madvise_vma_behavior"))
 			mmdiff_madvise_gather_finished(tlb);
 	}
-	mmdiff_gather_flush();
 	tlb_finish_mmu(tlb);
 }
 

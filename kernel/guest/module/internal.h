@@ -49,6 +49,11 @@ extern struct address_space *swapper_spaces[];
 struct folio *swap_cache_get_folio(swp_entry_t entry);
 #endif
 
+/* The executor's own calls of what hooks.c watches. */
+#define tlb_finish_mmu(tlb) (mmdiff_gather_flush(), (tlb_finish_mmu)(tlb))
+/* try_to_unmap() makes a lazyfree folio swapbacked again without a call: it is seen afterwards. */
+#define MMDIFF_LAZYFREE_SEEN_LATE
+
 /* System calls, by their handlers. */
 long __x64_sys_mprotect(const struct pt_regs *regs);
 long __x64_sys_mlock(const struct pt_regs *regs);
