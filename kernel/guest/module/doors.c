@@ -81,6 +81,8 @@ bool mmdiff_pageout(struct folio *folio)
 	return !folio_test_dirty(folio) && !folio_test_writeback(folio);
 }
 
+extern int page_cluster;
+
 void mmdiff_no_readahead(void)
 {
 	page_cluster = 0;
@@ -101,7 +103,11 @@ void mmdiff_zap_range(struct mmu_gather *tlb, struct vm_area_struct *vma, unsign
 #if MMDIFF_BEFORE(6, 16)
 	mmdiff_drain_at_dontneed();
 #endif
+#if MMDIFF_BEFORE(7, 1)
 	unmap_page_range(tlb, vma, start, end, NULL);
+#else
+	zap_vma_range_batched(tlb, vma, start, end - start, NULL);
+#endif
 }
 
 /* --- mm/migrate.c: the phases of migrate_pages() for one folio ---------------------------------------- */

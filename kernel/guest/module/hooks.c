@@ -128,8 +128,14 @@ static bool hook_folio_isolate_lru(struct folio *folio)
 	return in_gup() ? mmdiff_gup_isolate(folio) : folio_isolate_lru(folio);
 }
 
+#if MMDIFF_BEFORE(7, 3)
+typedef int migrate_why;
+#else
+typedef enum migrate_reason migrate_why;
+#endif
 static int hook_migrate_pages(struct list_head *from, new_folio_t get_new_folio, free_folio_t put_new_folio,
-			      unsigned long private, enum migrate_mode mode, int reason, unsigned int *succeeded)
+			      unsigned long private, enum migrate_mode mode, migrate_why reason,
+			      unsigned int *succeeded)
 {
 	if (in_gup())
 		mmdiff_gup_migrates();
@@ -226,10 +232,10 @@ static int hook_folio_referenced(struct folio *folio, int is_locked, struct mem_
 	return mmdiff_folio_referenced(folio, is_locked, memcg, vm_flags);
 }
 
-#if MMDIFF_BEFORE(6, 13)
-typedef bool remap_flags;
-#else
+#if MMDIFF_BEFORE(7, 0)
 typedef int remap_flags;
+#else
+typedef enum ttu_flags remap_flags;
 #endif
 static void hook_remove_migration_ptes(struct folio *src, struct folio *dst, remap_flags flags)
 {
@@ -280,7 +286,8 @@ struct hook {
 	struct ftrace_ops ops;
 	bool set;
 };
-#define HOOK(function) { .name = #function, .from = function, .to = hook_##function }
+/* A function of ours that is not of the same type as the kernel's is an error. */
+#define HOOK(function) { .name = #function, .from = function, .to = (typeof(&function)){ hook_##function } }
 static struct hook hooks[] = {
 	HOOK(handle_mm_fault), HOOK(migration_entry_wait), HOOK(__folio_lock_or_retry), HOOK(shmem_fault),
 	HOOK(workingset_refault), HOOK(folio_add_anon_rmap_ptes), HOOK(set_pte_range),
