@@ -253,11 +253,13 @@ static void hook_remove_migration_ptes(struct folio *src, struct folio *dst, rem
 /* Of the callers those that go on with the pieces: 2 and 3 for migration, 0 and 1 for reclaim. */
 static int hook_split_huge_page_to_list_to_order(struct page *page, struct list_head *list, unsigned int order)
 {
-	int err = split_huge_page_to_list_to_order(page, list, order);
 	u8 code = wire->ops[op_index].code;
 	bool migrates = code == OP_migrate || code == OP_migrate_begin || code == OP_pin;
-	int a = migrates ? (MMDIFF_BEFORE(6, 18) ? 2 : 3) : (MMDIFF_BEFORE(6, 18) ? 0 : 1);
+	int err, a = migrates ? (MMDIFF_BEFORE(6, 18) ? 2 : 3) : (MMDIFF_BEFORE(6, 18) ? 0 : 1);
 
+	if (called_by("madvise_cold_or_pageout_pte_range") || called_by("madvise_free_pte_range"))
+		asked_until_split(page_folio(page));
+	err = split_huge_page_to_list_to_order(page, list, order);
 	if (!err && list && a)
 		choose(CHOICE_SplitOrder, a, 0, 0);
 	return err;
@@ -274,6 +276,12 @@ static int hook_folio_alloc_swap(struct folio *folio)
 	return mmdiff_swap_alloc(folio) ? 0 : -ENOMEM;
 }
 #endif
+
+static unsigned long hook_reclaim_pages(struct list_head *folios)
+{
+	asked_until_reclaim(folios);
+	return reclaim_pages(folios);
+}
 
 void shrink_folio_list(void);
 void mmdiff_shrink_folio_list(void);
@@ -300,6 +308,7 @@ static struct hook hooks[] = {
 #else
 	HOOK(folio_alloc_swap),
 #endif
+	HOOK(reclaim_pages),
 	{ .name = "shrink_folio_list", .from = shrink_folio_list, .to = mmdiff_shrink_folio_list },
 };
 
