@@ -33,6 +33,7 @@ void hooks_begin(void);
 /* asked.c */
 void asked_begin(const struct mmdiff_wire_op *op);
 void asked_until_split(struct folio *folio);
+void asked_not_split(void);
 void asked_until_reclaim(struct list_head *folios);
 void asked_end(void);
 
