@@ -65,14 +65,6 @@ absl::StatusOr<Demands> DemandsOf(const Contestants& contestants) {
   return sum.get();
 }
 
-Demands DemandsOf(Lockstep& lockstep) {
-  Sum sum;
-  for (size_t i = 0; i < lockstep.leaders(); ++i) {
-    sum.Add(lockstep.leader(i).info()).IgnoreError();
-  }
-  return sum.get();
-}
-
 bool Suits(const Program& program, const Demands& demands) {
   return Meets(program.world, demands.world) && Uses(program, demands.lacks).none();
 }

@@ -16,15 +16,13 @@ namespace mmdiff {
 
 struct Demands {
   WorldDemands world;
-  std::string who;      // names of the implementations that demand it; empty if none does
-  OpcodeSet lacks;      // operations that one or another has no counterpart for
-  std::string lacking;  // names of those that lack them
+  std::string who{};      // names of the implementations that demand it; empty if none does
+  OpcodeSet lacks{};      // operations that one or another has no counterpart for
+  std::string lacking{};  // names of those that lack them
 };
 
 // InvalidArgument, naming both, if two of them contradict each other: no program can run on them.
 absl::StatusOr<Demands> DemandsOf(const Contestants& contestants);
-// Those of contestants that run together already, and so do not contradict each other.
-Demands DemandsOf(Lockstep& lockstep);
 
 // True if the program can run on who demands this as it stands.
 bool Suits(const Program& program, const Demands& demands);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "harness/expectation.h"
 #include "harness/signature.h"
 #include "program/errno.h"
@@ -159,11 +161,19 @@ RunOutcome Lockstep::Run(const Program& program, const RunOptions& options, RunR
 bool Lockstep::Accepts(const Program& program, RunResult* out) {
   for (const auto& side : sides_) {
     const ImplInfo& info = side->leader->info();
-    if (info.table == 0 || info.table == program.world.table) continue;
+    if (const OpcodeSet lacking = Uses(program, info.lacks); lacking.any()) {
+      return Fault(0,
+                   absl::StrCat("operations: ", info.name, " has no counterpart for ",
+                                OpcodesText(lacking), "; take them out of the program"),
+                   out);
+    }
+    const WorldDemands unmet = Unmet(program.world, info.demands);
+    if (!unmet.any()) continue;
+    std::string fields = absl::StrReplaceAll(DemandsText(unmet), {{"<=", "="}});
+    if (absl::StrContains(fields, ' ')) fields = absl::StrCat("\"", fields, "\"");
     return Fault(0,
-                 absl::StrCat("world: ", info.name, " has page tables of ", info.table,
-                              " entries and the program's world says table=", program.world.table,
-                              "; carry it over with ./mmdiff fmt --world table=", info.table),
+                 absl::StrCat("world: ", info.name, " demands ", DemandsText(unmet),
+                              "; carry the program over with ./mmdiff fmt --world ", fields),
                  out);
   }
   return true;

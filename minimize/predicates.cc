@@ -3,8 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "harness/demands.h"
-
 namespace mmdiff {
 
 Predicate DivergencePredicate(Lockstep* lockstep, Signature signature, const RunOptions& options) {
@@ -12,9 +10,7 @@ Predicate DivergencePredicate(Lockstep* lockstep, Signature signature, const Run
   auto result = std::make_shared<RunResult>();
   RunOptions run = options;
   run.confirm = false;  // what comes of it is confirmed when it is explained
-  return [lockstep, signature = std::move(signature), run, result,
-          demands = DemandsOf(*lockstep)](const Program& p) -> Verdict {
-    if (!Suits(p, demands)) return false;
+  return [lockstep, signature = std::move(signature), run, result](const Program& p) -> Verdict {
     if (lockstep->Run(p, run, result.get()) == RunOutcome::ok) return false;
     if (!(SignatureOf(*result) == signature)) return false;
     return {true, result->op_index};
@@ -26,15 +22,12 @@ Predicate ChildPredicate(const std::string& specs, const ContestantsFactory& mak
                          const IsolateLimits& limits) {
   // Made once, by the first run: each child has a copy that nothing has run on yet.
   auto lockstep = std::make_shared<std::unique_ptr<Lockstep>>();
-  auto demands = std::make_shared<Demands>();
   return [=](const Program& p) -> Verdict {
     if (*lockstep == nullptr) {
       absl::StatusOr<Contestants> contestants = make(specs);
       if (!contestants.ok()) return false;
       *lockstep = std::make_unique<Lockstep>(*std::move(contestants));
-      *demands = DemandsOf(**lockstep);
     }
-    if (!Suits(p, *demands)) return false;
     const auto outcome = RunIsolated(p, **lockstep, options, limits);
     if (!outcome.ok() || outcome->ok() || !(outcome->signature == signature)) return false;
     if (outcome->op == RunProgress::kIdle) return true;

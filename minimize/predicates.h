@@ -1,8 +1,7 @@
 // Predicates for the reducer: does this program still show this finding?
 //
 // In-process lockstep for divergences (microseconds a program, stops at the first divergence), a
-// child process for crashes, sanitizer reports and hangs. Both compare signatures only. A program
-// that does not suit the implementations (harness/demands.h) shows nothing and is not run.
+// child process for crashes, sanitizer reports and hangs. Both compare signatures only.
 #ifndef MMDIFF_MINIMIZE_PREDICATES_H_
 #define MMDIFF_MINIMIZE_PREDICATES_H_
 

@@ -29,6 +29,7 @@ std::string OpcodesText(const OpcodeSet& codes) {
 
 OpcodeSet Uses(const Program& program, const OpcodeSet& codes) {
   OpcodeSet used;
+  if (codes.none()) return used;
   for (const Op& op : program.ops) {
     if (Has(codes, op)) used.set(static_cast<size_t>(op.code));
   }
