@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/program_files.h"
+#include "harness/project_path.h"
 #include "nlohmann/json.hpp"
 
 namespace mmdiff {

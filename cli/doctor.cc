@@ -13,6 +13,7 @@
 #include "cli/program_files.h"
 #include "cli/temporary_directory.h"
 #include "cli/verb.h"
+#include "harness/project_path.h"
 
 namespace mmdiff {
 namespace {

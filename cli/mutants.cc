@@ -18,10 +18,10 @@
 #include "cli/child_program.h"
 #include "cli/interrupt.h"
 #include "cli/mutant_files.h"
-#include "cli/program_files.h"
 #include "cli/seeds.h"
 #include "cli/verb.h"
 #include "cli/worker_path.h"
+#include "harness/project_path.h"
 #include "nlohmann/json.hpp"
 
 namespace mmdiff {

@@ -40,15 +40,6 @@ absl::StatusOr<std::vector<NamedProgram>> ReadPrograms(const std::vector<std::st
 absl::Status WritePrograms(const std::vector<Program>& programs, const std::string& output,
                            const std::string& stem);
 
-// Where a part of the project lies ("corpora", "crashes", "mutants", "ci/packages.txt"): in the
-// source tree that MMDIFF_ROOT names, else in share/mmdiff beside the installed program, else where
-// this was built. Empty if it is nowhere.
-std::string ProjectPath(const std::string& part);
-// Where this program lies: its directory.
-std::string ProgramDirectory();
-// The directory of build trees; empty if this is an installed program.
-std::string BuildDirectory();
-
 }  // namespace mmdiff
 
 #endif  // MMDIFF_CLI_PROGRAM_FILES_H_

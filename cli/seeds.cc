@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "harness/project_path.h"
 #include "program/binary.h"
 #include "targets/stats_page.h"
 

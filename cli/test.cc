@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "cli/program_files.h"
 #include "cli/verb.h"
+#include "harness/project_path.h"
 
 namespace mmdiff {
 

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "cli/program_files.h"
+#include "harness/project_path.h"
 #include "targets/stats_page.h"
 
 namespace mmdiff {

@@ -500,8 +500,9 @@ bool Lockstep::CheckFailures(const Program& program, uint32_t i, RunResult* out)
 bool Lockstep::Confirm(const Program& program, uint32_t i, RunResult* out) {
   for (auto& side : sides_) {
     if (side->skipped) continue;
-    const std::string text = side->leader->Confirm();
+    std::string text = side->leader->Confirm();
     if (text.empty()) continue;
+    absl::StrAppend(&text, "; first there was: ", out->message);
     const std::string what = absl::StrCat("failure of ", side->leader->info().name, " by op ");
     return Broken(program, i, *side, *side->leader, what, text, out);
   }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernel/builds.h"
+#include "kernel/guest/guest.h"
 #include "kernel/linux.h"
 #include "model/model.h"
 #include "program/nearest_word.h"
@@ -17,6 +18,9 @@ const std::vector<KnownImplementation>& KnownImplementations() {
       {"model", "the optimised implementation; model:-switch turns an optimisation off"},
       {"linux",
        "the mm/ of a Linux kernel, run as a process; linux:7.2 or linux:PATH names another"},
+      {"guest",
+       "a Linux kernel as Debian builds it, in a virtual machine; guest:6.18 or guest:PATH names "
+       "another"},
   };
   return *known;
 }
@@ -43,6 +47,27 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeLinux(std::string_view spec,
   return LinuxImplementation::Make(options);
 }
 
+absl::StatusOr<std::unique_ptr<Implementation>> MakeGuest(std::string_view spec,
+                                                          std::string_view which) {
+  if (spec.ends_with(':')) {
+    return Invalid("'", spec,
+                   "' names no image after the colon: write 'guest:6.18' or 'guest:PATH'");
+  }
+  LinuxOptions options;
+  options.name = std::string(spec);
+  absl::StatusOr<Guest> guest = FindGuest(which);
+  absl::StatusOr<WorkerOptions> worker =
+      guest.ok() ? PrepareGuest(*guest) : absl::StatusOr<WorkerOptions>(guest.status());
+  if (!worker.ok()) {
+    return absl::Status(worker.status().code(),
+                        Concat("'", spec, "': ", std::string(worker.status().message())));
+  }
+  options.worker = *std::move(worker);
+  options.worker.program_ms = 5000;
+  options.demands = GuestDemands(*guest);
+  return LinuxImplementation::Make(options);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Implementation>> MakeImplementation(std::string_view spec) {
@@ -50,6 +75,7 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeImplementation(std::string_v
   const std::string_view name = spec.substr(0, colon);
   const std::string_view options = colon == std::string_view::npos ? "" : spec.substr(colon + 1);
   if (name == "linux") return MakeLinux(spec, options);
+  if (name == "guest") return MakeGuest(spec, options);
   if (colon != std::string_view::npos && options.empty()) {
     return Invalid("'", spec, "' names no switch after the colon: write '", name, ":-switch'");
   }
@@ -71,6 +97,15 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeImplementation(std::string_v
                  "; known are ", list);
 }
 
+namespace {
+
+// Whether it is an option of the guest before it, and no implementation.
+bool BelongsToGuest(std::string_view token) {
+  return token.starts_with("module=") || token.starts_with("cpus=") || token.starts_with("init=");
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<std::string>> SplitSpecs(std::string_view specs) {
   std::vector<std::string> out;
   std::string_view rest = specs;
@@ -79,7 +114,9 @@ absl::StatusOr<std::vector<std::string>> SplitSpecs(std::string_view specs) {
     more = rest.find(',') != std::string_view::npos;
     const std::string_view token = Trim(TakePart(&rest, ','));
     if (token.empty()) return Invalid("'", specs, "' has an empty entry: write 'reference,model'");
-    if (token[0] != '-' && token[0] != '+') {
+    if (BelongsToGuest(token) && !out.empty() && out.back().starts_with("guest")) {
+      Append(&out.back(), ",", token);
+    } else if (token[0] != '-' && token[0] != '+') {
       out.emplace_back(token);
     } else if (out.empty() || out.back().find(':') == std::string::npos) {
       return Invalid("the switch '", token, "' in '", specs,

@@ -1,10 +1,11 @@
 // Registry: implementations by name.
 //
 // A spec is "reference", "model", "model:-switch,-switch2" (each switch off; +switch turns one on),
-// or "linux", "linux:7.2", "linux:PATH" (kernel/builds.h says what may stand there). A list of
-// specs is separated by commas; a token that starts with - or + belongs to the spec before it, so
-// "reference,model:-a,-b,model" names three. This is the only file that knows which implementations
-// exist; it runs nothing. Making one costs its construction.
+// "linux", "linux:7.2", "linux:PATH" (kernel/builds.h says what may stand there), or "guest",
+// "guest:6.18", "guest:PATH,module=FILE" (kernel/guest/guest.h). A list of specs is separated by
+// commas; a token that starts with - or +, or is an option of a guest, belongs to the spec before
+// it, so "reference,model:-a,-b,model" names three. This is the only file that knows which
+// implementations exist; it runs nothing. Making one costs its construction.
 #ifndef MMDIFF_HARNESS_REGISTRY_H_
 #define MMDIFF_HARNESS_REGISTRY_H_
 

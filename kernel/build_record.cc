@@ -178,9 +178,13 @@ absl::Status DropKernelRecord(const std::string& directory) {
   return absl::OkStatus();
 }
 
-std::string KernelRecipe(const std::string& project) {
-  std::vector<fs::path> files =
-      FilesBelow(fs::path(project) / "kernel/uml", [](const fs::path&) { return true; });
+std::string HashOfParts(const std::string& project, const std::vector<std::string>& parts) {
+  std::vector<fs::path> files;
+  for (const std::string& part : parts) {
+    const std::vector<fs::path> below =
+        FilesBelow(fs::path(project) / part, [](const fs::path&) { return true; });
+    files.insert(files.end(), below.begin(), below.end());
+  }
   if (files.empty()) return "";
   files.push_back(fs::path(project) / "kernel/wire.h");
   files.push_back(fs::path(project) / "harness/choices.def");
@@ -197,6 +201,10 @@ std::string KernelRecipe(const std::string& project) {
     hash.Add(text);
   }
   return hash.Text();
+}
+
+std::string KernelRecipe(const std::string& project) {
+  return HashOfParts(project, {"kernel/uml"});
 }
 
 absl::StatusOr<std::string> HashFiles(const std::vector<std::string>& paths) {

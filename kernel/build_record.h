@@ -22,6 +22,9 @@ absl::Status WriteKernelRecord(const KernelBuild& build);
 // Takes the record away: the build is incomplete until it is written again.
 absl::Status DropKernelRecord(const std::string& directory);
 
+// A hash of all files below `parts` of `project`, and of the wire and the tables that mmdiff and
+// kernels share. Empty if there are none below `parts`.
+std::string HashOfParts(const std::string& project, const std::vector<std::string>& parts);
 // A hash of what a kernel's executable is made from besides the kernel: kernel/uml, the wire and
 // the tables both sides share, below `project`. Empty if they are not there.
 std::string KernelRecipe(const std::string& project);

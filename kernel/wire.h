@@ -2,7 +2,8 @@
 /*
  * Wire: how mmdiff and a kernel that runs in another process talk, as plain C that both sides compile.
  *
- * One piece of shared memory, one program at a time. mmdiff writes the program and raises
+ * One piece of shared memory, one program at a time; in a virtual machine it is the BAR 2 of a PCI
+ * device (ivshmem, MMDIFF_WIRE_PCI_*). mmdiff writes the program and raises
  * `request`; the kernel runs all of it, writes for each operation its answer, its choices and the
  * digest of the state after it, and raises `reply`. Full states are written only for the operations
  * from `snap_from` on, until the room for them is used up: programs are deterministic, so mmdiff
@@ -21,7 +22,7 @@
 #endif
 
 #define MMDIFF_WIRE_MAGIC 0x6d6d6477u
-#define MMDIFF_WIRE_VERSION 1u /* both sides must have the same */
+#define MMDIFF_WIRE_VERSION 2u /* both sides must have the same */
 
 #define MMDIFF_WIRE_OPS 16384u
 #define MMDIFF_WIRE_CHOICES 262144u
@@ -29,6 +30,11 @@
 #define MMDIFF_WIRE_TEXT 4096u
 #define MMDIFF_WIRE_COVERAGE (128u << 10)
 #define MMDIFF_WIRE_IDLE 0xffffffffu
+
+/* The device, and the size of its BAR: the power of two above sizeof(struct mmdiff_wire). */
+#define MMDIFF_WIRE_PCI_VENDOR 0x1af4u
+#define MMDIFF_WIRE_PCI_DEVICE 0x1110u
+#define MMDIFF_WIRE_PCI_BYTES (64u << 20)
 
 /* Same layout as mmdiff::World: the fields of world.def in order, then the orders. */
 struct mmdiff_wire_world {
@@ -87,16 +93,23 @@ enum mmdiff_wire_fate {
 	MMDIFF_WIRE_REPORT,	/* the kernel warned or died; the console says why */
 };
 
+/* How much the kernel tells. */
+enum mmdiff_wire_grade {
+	MMDIFF_WIRE_EXACT,	/* all of a state */
+	MMDIFF_WIRE_PUBLIC,	/* what user programs are told: the rest is unknown */
+};
+
 struct mmdiff_wire {
 	/* Set by mmdiff when the memory is made. */
 	uint32_t magic, version;
 	/* Set by the kernel when it has booted, before its first reply. */
 	char release[64];	/* "6.12.117" */
 	char features[192];	/* words: "kasan debug_vm coverage" */
-	uint32_t booted;	/* 1; a futex */
+	uint32_t booted;	/* 1; a futex, as those below */
 	uint32_t coverage_bytes;	/* used of coverage[]; 0: built without coverage */
+	uint32_t grade;	/* an mmdiff_wire_grade */
 
-	/* Futexes. mmdiff raises request; the kernel raises reply to the same value when it is done. */
+	/* Futexes, but for a virtual machine, which both sides poll. mmdiff raises request; the kernel raises reply to the same value when it is done. */
 	uint32_t request, reply;
 
 	/* The request. */

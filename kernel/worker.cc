@@ -1,23 +1,16 @@
 #include "kernel/worker.h"
 
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/personality.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <climits>
 #include <cstddef>
 #include <cstring>
 
@@ -44,20 +37,14 @@ static_assert(sizeof(mmdiff_wire_choice) == sizeof(Choice) &&
               offsetof(mmdiff_wire_choice, c) == offsetof(Choice, c));
 static_assert(MMDIFF_WIRE_OPS == kMaxOps);
 
-constexpr char kRemedy[] = "; build one with ./mmdiff kernel build --debian 6.12";
-
-// What every kernel is booted with: little memory, no console but stderr, no clock of its own, and
-// a warning or a bad page (taint 5) ends it, so that the first report is the last. Warnings are
-// printed from loglevel 5 on.
+// What every kernel that is a process is booted with: little memory, no console but stderr, no
+// clock of its own, and a warning or a bad page (taint 5) ends it, so that the first report is the
+// last. Warnings are printed from loglevel 5 on.
 constexpr const char* kCommandLine[] = {
     "mem=512M", "time-travel=inf-cpu", "con=null",        "console=stderr0",
     "stderr=1", "loglevel=5",          "panic_on_warn=1", "panic_on_taint=0x20",
 };
-// Where the child finds the shared memory; it has no other descriptors but its output.
-constexpr int kWireFd = 3;
 constexpr size_t kConsoleLimit = 1u << 20;  // the console is cut down when it is larger
-// While a program runs, so often is looked whether the process still lives.
-constexpr long kSliceNs = 10'000'000;
 // How long a kernel that has said how it ends may take to print why and end.
 constexpr uint32_t kLastWordsMs = 2000;
 // So much is shown of what a kernel printed that did not boot.
@@ -65,48 +52,13 @@ constexpr size_t kBootWordsBytes = 2048;
 
 using Clock = std::chrono::steady_clock;
 
-uint32_t Load(uint32_t* word) {
-  return std::atomic_ref<uint32_t>(*word).load(std::memory_order_acquire);
-}
-void StoreAndWake(uint32_t* word, uint32_t value) {
-  std::atomic_ref<uint32_t>(*word).store(value, std::memory_order_release);
-  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
-
 absl::Status SystemError(const char* what) {
   return absl::InternalError(
       absl::StrCat(what, " for a kernel: ", std::strerror(errno), "; is there memory left?"));
 }
 
-// In the child, between fork and exec: only what is safe after the fork of a threaded process.
-[[noreturn]] void BecomeKernel(pid_t parent, int wire_fd, int console_fd, char* const* argv) {
-  setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(127);
-  personality(ADDR_NO_RANDOMIZE);
-  const rlimit no_core{0, 0};
-  setrlimit(RLIMIT_CORE, &no_core);
-  struct sigaction by_default = {};
-  by_default.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &by_default, nullptr);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-  // Out of the way of the numbers they are to get.
-  wire_fd = fcntl(wire_fd, F_DUPFD, 64);
-  console_fd = fcntl(console_fd, F_DUPFD, 64);
-  const int null = open("/dev/null", O_RDONLY);
-  if (wire_fd < 0 || console_fd < 0 || null < 0 || dup2(null, 0) < 0 || dup2(console_fd, 1) < 0 ||
-      dup2(console_fd, 2) < 0 || dup2(wire_fd, kWireFd) < 0) {
-    _exit(127);
-  }
-  syscall(SYS_close_range, kWireFd + 1, ~0u, 0);
-  execv(argv[0], argv);
-  const char* why = std::strerror(errno);
-  for (const char* part : {"cannot execute: ", why, "\n"}) {
-    if (write(2, part, std::strlen(part)) < 0) break;
-  }
-  _exit(127);
+std::string Name(const WorkerOptions& options) {
+  return options.name.empty() ? absl::StrCat("kernel ", options.executable) : options.name;
 }
 
 }  // namespace
@@ -130,14 +82,14 @@ absl::Status Worker::Prepare(const WorkerOptions& options) {
   options_ = options;
   struct stat file;
   if (stat(options.executable.c_str(), &file) != 0) {
-    return absl::NotFoundError(absl::StrCat("there is no kernel ", options.executable, kRemedy));
+    return absl::NotFoundError(absl::StrCat("there is no ", Name(options), "; ", options.remedy));
   }
   if (!S_ISREG(file.st_mode) || access(options.executable.c_str(), X_OK) != 0) {
     return absl::FailedPreconditionError(
-        absl::StrCat(options.executable, " is not an executable", kRemedy));
+        absl::StrCat(options.executable, " is not an executable; ", options.remedy));
   }
   wire_fd_ = memfd_create("mmdiff-wire", MFD_CLOEXEC);
-  if (wire_fd_ < 0 || ftruncate(wire_fd_, sizeof(mmdiff_wire)) != 0) {
+  if (wire_fd_ < 0 || ftruncate(wire_fd_, static_cast<off_t>(WireBytes(options.machine))) != 0) {
     return SystemError("no shared memory");
   }
   void* memory =
@@ -156,19 +108,15 @@ absl::Status Worker::Prepare(const WorkerOptions& options) {
 }
 
 absl::Status Worker::Spawn(const WorkerOptions& options) {
-  std::vector<std::string> words = {options.executable, absl::StrCat("mmdiff=", kWireFd)};
-  words.insert(words.end(), std::begin(kCommandLine), std::end(kCommandLine));
+  std::vector<std::string> words = {options.executable};
+  if (options.machine == Machine::kProcess) {
+    words.push_back(absl::StrCat("mmdiff=", kLaunchWireFd));
+    words.insert(words.end(), std::begin(kCommandLine), std::end(kCommandLine));
+  }
   words.insert(words.end(), options.arguments.begin(), options.arguments.end());
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
   owner_ = getpid();
-  pid_ = fork();
-  if (pid_ < 0) return SystemError("no process");
-  if (pid_ == 0) BecomeKernel(owner_, wire_fd_, console_fd_, argv.data());
-  setpgid(pid_, pid_);  // whoever comes first
-  return absl::OkStatus();
+  pid_ = LaunchProcess(words, wire_fd_, console_fd_);
+  return pid_ < 0 ? SystemError("no process") : absl::OkStatus();
 }
 
 absl::Status Worker::WaitForBoot(const WorkerOptions& options) {
@@ -194,8 +142,7 @@ absl::Status Worker::WaitForBoot(const WorkerOptions& options) {
   if (!report.title.empty()) absl::StrAppend(&why, " after \"", report.title, "\"");
   if (console.size() > kBootWordsBytes) console.erase(0, console.size() - kBootWordsBytes);
   return absl::FailedPreconditionError(
-      absl::StrCat("the kernel ", options.executable, " ", why,
-                   "; build it anew with ./mmdiff kernel build (for example --debian 6.12)",
+      absl::StrCat("the ", Name(options), " ", why, "; ", options.remedy,
                    console.empty() ? "" : absl::StrCat(". It printed:\n", console)));
 }
 
@@ -205,7 +152,12 @@ std::string Worker::release() const {
   return std::string(wire_->release, strnlen(wire_->release, sizeof(wire_->release)));
 }
 std::string Worker::features() const {
-  return std::string(wire_->features, strnlen(wire_->features, sizeof(wire_->features)));
+  std::string words(wire_->features, strnlen(wire_->features, sizeof(wire_->features)));
+  if (options_.machine == Machine::kQemu) {
+    words.insert(0, wire_->grade == MMDIFF_WIRE_PUBLIC ? "public " : "exact ");
+  }
+  while (words.ends_with(' ')) words.pop_back();
+  return words;
 }
 
 bool Worker::Reap() {
@@ -236,16 +188,15 @@ void Worker::Kill() {
 
 bool Worker::WaitFor(uint32_t* word, uint32_t value, uint32_t ms) {
   const Clock::time_point end = Clock::now() + std::chrono::milliseconds(ms);
-  const timespec slice{0, kSliceNs};
+  WordWait wait(options_.machine);
   for (;;) {
-    const uint32_t seen = Load(word);
+    const uint32_t seen = LoadWord(word);
     if (seen == value) return true;
-    const long woken = syscall(SYS_futex, word, FUTEX_WAIT, seen, &slice, nullptr, 0);
-    if (woken == 0 || errno != ETIMEDOUT) continue;
+    if (!wait.Wait(word, seen)) continue;
     // It may have answered just before it ended.
-    if (Reap()) return Load(word) == value;
+    if (Reap()) return LoadWord(word) == value;
     TrimConsole();
-    if (Clock::now() >= end) return Load(word) == value;
+    if (Clock::now() >= end) return LoadWord(word) == value;
   }
 }
 
@@ -315,7 +266,7 @@ WorkerRun Worker::Run(const World& world, const std::vector<Op>& ops, uint32_t s
   ++runs_;
   if (runs_ % 1024 == 0) TrimConsole();
   const uint32_t number = wire.request + 1;
-  StoreAndWake(&wire.request, number);
+  RaiseWord(options_.machine, &wire.request, number);
   const bool replied = WaitFor(&wire.reply, number, options_.program_ms);
 
   WorkerRun run;

@@ -1,12 +1,14 @@
 // Worker: a Linux kernel that runs as another process and executes programs for this one.
 //
+// The process is a kernel built as a program (kernel/uml) or a virtual machine (kernel/guest).
 // The process is started with a piece of shared memory (wire.h), has its own process group, dies
 // with the thread that started it, sees no input, and its console is kept. A program is handed over
 // whole and its answers are read from the shared memory, also after the process has died in the
 // middle. A process that crashes, ends or hangs is killed with its whole group and never used
 // again. It knows no references and compares nothing.
 //
-// Start costs a boot, some 50 ms; Run costs what the program costs the kernel and two wake-ups.
+// Start costs a boot, some 50 ms, of a virtual machine two seconds; Run costs what the program
+// costs the kernel and two wake-ups.
 #ifndef MMDIFF_KERNEL_WORKER_H_
 #define MMDIFF_KERNEL_WORKER_H_
 
@@ -19,16 +21,22 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "kernel/launch.h"
 #include "kernel/wire.h"
 #include "program/program.h"
 
 namespace mmdiff {
 
 struct WorkerOptions {
-  std::string executable;              // path of the kernel
+  Machine machine = Machine::kProcess;
+  std::string executable;              // path of the kernel, or of QEMU
   std::vector<std::string> arguments;  // added to its command line
-  uint32_t boot_ms = 10000;            // that it may take to boot
-  uint32_t program_ms = 5000;          // that a program may take before it counts as hung
+  // For messages: what it is ("guest 6.12.117"; empty: the executable), and what to do about one
+  // that is not there or does not boot.
+  std::string name;
+  std::string remedy = "build one with ./mmdiff kernel build --debian 6.12";
+  uint32_t boot_ms = 10000;    // that it may take to boot
+  uint32_t program_ms = 5000;  // that a program may take before it counts as hung
 };
 
 enum class WorkerEnd : uint8_t {
@@ -74,7 +82,7 @@ class Worker {
   // What the last program left. Stays readable after the process has died.
   const mmdiff_wire& wire() const { return *wire_; }
   std::string release() const;   // "6.12.117"
-  std::string features() const;  // "kasan debug_vm coverage"
+  std::string features() const;  // "kasan debug_vm coverage"; of a guest, its grade first
 
  private:
   Worker() = default;

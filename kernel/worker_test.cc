@@ -133,7 +133,7 @@ TEST(Worker, SaysWhyNoneStarts) {
   EXPECT_THAT(std::string(s.message()), HasSubstr("ended with exit code 3"));
   EXPECT_THAT(std::string(s.message()), HasSubstr("no init"));
   s = Worker::Start(Fake("bad_version")).status();
-  EXPECT_THAT(std::string(s.message()), HasSubstr("version 2 of the wire and this mmdiff 1"));
+  EXPECT_THAT(std::string(s.message()), HasSubstr("version 3 of the wire and this mmdiff 2"));
 
   options.executable = "/bin/sleep";
   options.arguments = {};

@@ -1,0 +1,200 @@
+#include "kernel/guest/assembly.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "harness/durable_files.h"
+#include "harness/project_path.h"
+#include "kernel/build_record.h"
+#include "kernel/builds.h"
+#include "kernel/guest/initrd.h"
+#include "kernel/run_program.h"
+
+namespace mmdiff {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kInitrd[] = "initrd";
+constexpr char kModule[] = "mmdiff.ko";
+// Of the image's own modules, what a guest without ours needs: a disk in memory, to swap to.
+constexpr const char* kModulesWithoutOurs[] = {"brd"};
+// Compiling takes seconds; whoever waits longer for another process waits for one that hangs.
+constexpr uint32_t kLockMs = 120'000;
+
+const DurableFiles& Files() {
+  static const auto* files =
+      new DurableFiles([](std::string_view, const std::string&) { return 0; });
+  return *files;
+}
+
+std::string LastLines(const std::string& text, size_t n) {
+  std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  if (lines.size() > n) lines.erase(lines.begin(), lines.end() - static_cast<ptrdiff_t>(n));
+  return absl::StrJoin(lines, "\n");
+}
+
+// Runs a program that must succeed.
+absl::StatusOr<std::string> Run(const std::vector<std::string>& argv, const std::string& what) {
+  RanProgram ran = RunProgram(argv);
+  if (ran.spawn_error != 0) {
+    return absl::NotFoundError(absl::StrCat(argv[0], " cannot be run (", what,
+                                            "); ./mmdiff guest doctor says what to install"));
+  }
+  if (ran.status == 0) return std::move(ran.output);
+  return absl::InternalError(
+      absl::StrCat(what, " failed (", absl::StrJoin(argv, " "), "):\n", LastLines(ran.output, 25)));
+}
+
+// Something that changes when the file does.
+std::string Stamp(const std::string& path) {
+  struct stat file = {};
+  if (stat(path.c_str(), &file) != 0) return absl::StrCat(path, " -");
+  return absl::StrCat(path, " ", file.st_size, " ", file.st_mtim.tv_sec, ".", file.st_mtim.tv_nsec);
+}
+
+absl::Status CompileInit(const fs::path& sources, const std::string& to) {
+  std::vector<std::string> argv = {"gcc", "-static", "-O2", "-Wall", "-o", to};
+  std::error_code error;
+  for (fs::directory_iterator at(sources, error), end; !error && at != end; at.increment(error)) {
+    if (at->path().extension() == ".c") argv.push_back(at->path().string());
+  }
+  std::sort(argv.begin() + 6, argv.end());
+  absl::StatusOr<std::string> said = Run(argv, "compiling a guest's init");
+  return said.status();
+}
+
+// The image's module of this name, unpacked; empty if it has none.
+absl::StatusOr<std::string> ImageModule(const std::string& modules, const std::string& name) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(modules, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string file = at->path().filename().string(), path = at->path().string();
+    if (file == name + ".ko") return DurableFiles::Read(path);
+    if (file == name + ".ko.xz") return Run({"xz", "-dc", path}, "unpacking a module");
+    if (file == name + ".ko.zst") return Run({"zstd", "-dc", path}, "unpacking a module");
+  }
+  return "";
+}
+
+// Packs init, `module` if it is not empty, and else what replaces it.
+absl::StatusOr<std::string> Pack(const Guest& guest, const std::string& init,
+                                 const std::string& module) {
+  Initrd initrd;
+  for (const char* directory : {"dev", "proc", "sys", "modules"}) initrd.AddDirectory(directory);
+  initrd.AddDevice("dev/console", 5, 1);
+  absl::StatusOr<std::string> contents = DurableFiles::Read(init);
+  if (!contents.ok()) return contents;
+  initrd.AddFile("init", *contents, true);
+  if (!module.empty()) {
+    contents = DurableFiles::Read(module);
+    if (!contents.ok()) return contents;
+    initrd.AddFile(kModule, *contents, false);
+  } else if (!guest.image.modules.empty()) {
+    for (const char* name : kModulesWithoutOurs) {
+      contents = ImageModule(guest.image.modules, name);
+      if (!contents.ok()) return contents;
+      if (!contents->empty())
+        initrd.AddFile(absl::StrCat("modules/", name, ".ko"), *contents, false);
+    }
+  }
+  return std::move(initrd).Finish();
+}
+
+// Where the directories of an image's parts lie.
+absl::StatusOr<std::string> PartsPlace(const LocalGuestImage& image) {
+  if (!image.directory.empty() && access(image.directory.c_str(), W_OK) == 0) {
+    return image.directory;
+  }
+  absl::StatusOr<std::string> cache = KernelCache();
+  if (!cache.ok()) return cache;
+  const std::string place = absl::StrCat(*cache, "/guest-parts");
+  if (absl::Status s = Files().MakeDirectories(place); !s.ok()) return s;
+  return place;
+}
+
+struct Sources {
+  std::string init, build_module;  // paths; the latter empty if no module is to be built
+  std::string hash;
+};
+
+absl::StatusOr<Sources> FindSources(const Guest& guest) {
+  Sources sources;
+  sources.init = ProjectPath("kernel/guest/init");
+  if (sources.init.empty()) {
+    return absl::NotFoundError(
+        "kernel/guest/init is not here: guests are prepared with mmdiff's sources; set MMDIFF_ROOT "
+        "to the source tree");
+  }
+  const bool build = guest.module.empty() && !guest.image.headers.empty();
+  if (build) sources.build_module = ProjectPath("kernel/guest/module/build.sh");
+  const std::string project =
+      fs::path(sources.init).parent_path().parent_path().parent_path().string();
+  std::vector<std::string> parts = {"kernel/guest/init"};
+  if (build) parts.insert(parts.end(), {"kernel/guest/module", "kernel/executor"});
+  std::string text = absl::StrCat(HashOfParts(project, parts), "\n", guest.image.release, "\n",
+                                  Stamp(guest.image.vmlinuz), "\n");
+  if (build) absl::StrAppend(&text, Stamp(guest.image.headers + "/Module.symvers"), "\n");
+  for (const std::string& file : {guest.module, guest.init}) {
+    if (!file.empty()) absl::StrAppend(&text, Stamp(file), "\n");
+  }
+  sources.hash = HashText(text);
+  return sources;
+}
+
+// Compiles and packs in `directory`, which is empty.
+absl::Status Assemble(const Guest& guest, const Sources& sources, const std::string& directory) {
+  std::string init = guest.init;
+  if (init.empty()) {
+    init = directory + "/init";
+    if (absl::Status s = CompileInit(sources.init, init); !s.ok()) return s;
+  }
+  std::string module = guest.module;
+  if (!sources.build_module.empty()) {
+    absl::StatusOr<std::string> said =
+        Run({sources.build_module, guest.image.headers, directory},
+            absl::StrCat("building mmdiff's module for Linux ", guest.image.release));
+    if (!said.ok()) return said.status();
+    module = absl::StrCat(directory, "/", kModule);
+  }
+  absl::StatusOr<std::string> initrd = Pack(guest, init, module);
+  if (!initrd.ok()) return initrd.status();
+  return Files().Write(absl::StrCat(directory, "/", kInitrd), *initrd);
+}
+
+}  // namespace
+
+absl::StatusOr<GuestParts> AssembleGuest(const Guest& guest) {
+  absl::StatusOr<Sources> sources = FindSources(guest);
+  if (!sources.ok()) return sources.status();
+  absl::StatusOr<std::string> place = PartsPlace(guest.image);
+  if (!place.ok()) return place.status();
+  const std::string directory = absl::StrCat(*place, "/mmdiff-", sources->hash);
+  const GuestParts parts{absl::StrCat(directory, "/", kInitrd),
+                         !guest.module.empty() || !sources->build_module.empty()};
+  if (DurableFiles::Exists(parts.initrd)) return parts;
+  absl::StatusOr<DirectoryLock> lock =
+      DirectoryLock::Take(absl::StrCat(*place, "/.mmdiff.lock"), kLockMs);
+  if (!lock.ok()) return lock.status();
+  if (DurableFiles::Exists(parts.initrd)) return parts;
+  // Only whoever has the lock is in here, so one name is enough.
+  const std::string unfinished = absl::StrCat(*place, "/.mmdiff-unfinished");
+  std::error_code error;
+  fs::remove_all(unfinished, error);
+  if (absl::Status s = Files().MakeDirectories(unfinished); !s.ok()) return s;
+  if (absl::Status s = Assemble(guest, *sources, unfinished); !s.ok()) return s;
+  if (absl::Status s = Files().Rename(unfinished, directory); !s.ok()) return s;
+  return parts;
+}
+
+}  // namespace mmdiff
