@@ -17,10 +17,11 @@ const std::vector<KnownImplementation>& KnownImplementations() {
       {"reference", "the oracle: the simplest thing that can be right"},
       {"model", "the optimised implementation; model:-switch turns an optimisation off"},
       {"linux",
-       "the mm/ of a Linux kernel, run as a process; linux:7.2 or linux:PATH names another"},
+       "the mm/ of a Linux kernel, run as a process; linux:7.2 or linux:PATH names another", true},
       {"guest",
        "a Linux kernel as Debian builds it, in a virtual machine; guest:6.18 or guest:PATH names "
-       "another"},
+       "another",
+       true},
   };
   return *known;
 }

@@ -26,6 +26,8 @@ inline constexpr std::string_view kDefaultImplementations = "reference,model";
 struct KnownImplementation {
   std::string name;  // "model"
   std::string doc;   // one line
+  // A kernel has to be built or fetched before one can be made; it has no switches.
+  bool kernel = false;
 };
 // All that MakeImplementation knows, in a fixed order.
 const std::vector<KnownImplementation>& KnownImplementations();

@@ -238,6 +238,7 @@ std::string Worker::ConsoleFrom(int64_t from) const {
   std::string text(static_cast<size_t>(std::max<int64_t>(0, size - from)), '\0');
   const ssize_t n = pread(console_fd_, text.data(), text.size(), from);
   text.resize(n < 0 ? 0 : static_cast<size_t>(n));
+  std::erase(text, '\r');  // of a serial line
   return text;
 }
 
