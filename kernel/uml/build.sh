@@ -69,6 +69,8 @@ put() {
   fi
 }
 while IFS= read -r file; do put "$here/overlay/$file" "$file"; done < <(cd "$here/overlay" && find . -type f -printf '%P\n' | LC_ALL=C sort)
+for file in "$root"/kernel/executor/*.[ch]; do put "$file" "arch/um/mmdiff/${file##*/}"; done
+put "$root/kernel/executor/windows.h" mmdiff/windows.h
 put "$root/kernel/wire.h" mmdiff/wire.h
 for def in ops arg_kinds world; do put "$root/program/$def.def" "mmdiff/program/$def.def"; done
 put "$root/harness/choices.def" mmdiff/harness/choices.def

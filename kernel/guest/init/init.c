@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /* The first and only program of a guest (init.h): mounts, modules, swap, and off it goes. */
 #include "init.h"
+#include "link.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/klog.h>
@@ -67,6 +69,46 @@ static int load(const char *path)
 	return error;
 }
 
+static char *read_all(const char *path, size_t *bytes)
+{
+	size_t room = 1 << 20, used = 0;
+	char *text = malloc(room);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return NULL;
+	while (text && (n = read(fd, text + used, room - used - 1)) > 0) {
+		used += n;
+		if (room - used < 65536) {
+			room *= 2;
+			text = realloc(text, room);
+		}
+	}
+	close(fd);
+	if (text)
+		text[used] = 0;
+	*bytes = used;
+	return text;
+}
+
+/* mmdiff.ko calls what the kernel does not offer to modules. */
+static void load_linked(const char *path)
+{
+	char lacking[2048];
+	size_t bytes, unused;
+	char *kallsyms = read_all("/proc/kallsyms", &unused), *image = read_all(path, &bytes);
+
+	if (!kallsyms || !image)
+		mmdiff_give_up(errno, "cannot read /proc/kallsyms or %s", path);
+	if (link_module(image, bytes, kallsyms, lacking, sizeof(lacking)))
+		mmdiff_give_up(0, "this kernel does not have, or has more than one of:%s", lacking);
+	if (syscall(SYS_init_module, image, bytes, ""))
+		mmdiff_give_up(errno, "cannot load %s (the kernel says why above)", path);
+	free(kallsyms);
+	free(image);
+}
+
 /* Loads what lies in a directory, in whatever order they need one another. */
 static void load_all(const char *directory)
 {
@@ -103,11 +145,10 @@ static void load_all(const char *directory)
 static void serve_exact(void)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	int fd, error = load("/mmdiff.ko");
+	int fd, error;
 	pid_t pid;
 
-	if (error)
-		mmdiff_give_up(error, "cannot load mmdiff.ko (the kernel says why above)");
+	load_linked("/mmdiff.ko");
 	fd = open(DEVICE, O_RDWR);
 	if (fd < 0)
 		mmdiff_give_up(errno, "cannot open " DEVICE);

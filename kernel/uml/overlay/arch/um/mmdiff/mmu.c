@@ -8,48 +8,6 @@
 #include <linux/slab.h>
 #include "executor.h"
 
-bool would_wait;
-
-pmd_t *mmu_pmd(struct mm_struct *mm, unsigned long addr)
-{
-	pgd_t *pgd = pgd_offset(mm, addr);
-	p4d_t *p4d;
-	pud_t *pud;
-
-	if (pgd_none(*pgd))
-		return NULL;
-	p4d = p4d_offset(pgd, addr);
-	if (p4d_none(*p4d))
-		return NULL;
-	pud = pud_offset(p4d, addr);
-	return pud_none(*pud) ? NULL : pmd_offset(pud, addr);
-}
-
-static pte_t *pte_at(struct mm_struct *mm, unsigned long addr)
-{
-	pmd_t *pmd = mmu_pmd(mm, addr);
-
-	if (!pmd || pmd_none(*pmd) || pmd_leaf(*pmd) || !pmd_present(*pmd))
-		return NULL;
-	return (pte_t *)pmd_page_vaddr(*pmd) + pte_index(addr);
-}
-
-pte_t mmu_pte(struct mm_struct *mm, u32 vpn)
-{
-	pte_t *ptep = pte_at(mm, addr_of(vpn));
-
-	return ptep ? pte_mkuptodate(*ptep) : __pte(0);
-}
-
-struct page *mmu_page(struct mm_struct *mm, u32 vpn)
-{
-	pte_t pte = mmu_pte(mm, vpn);
-
-	if (!pte_present(pte) || is_zero_pfn(pte_pfn(pte)))
-		return NULL;
-	return pfn_to_page(pte_pfn(pte));
-}
-
 /*
  * Parts of TLBs that no process has, all zero but for the first word of each, which links them. They are
  * kept: what is mapped and unmapped again costs a system call for each page.
@@ -177,27 +135,6 @@ void mmdiff_tlb_flush_pending(void)
 			mmdiff_tlb_flush(processes[i]->mm, 0, ULONG_MAX);
 }
 
-void mmdiff_would_wait(void)
-{
-	would_wait = true;
-}
-
-/* Only a migration of the program holds a folio locked. */
-bool mmdiff_held(struct address_space *mapping, pgoff_t index)
-{
-	struct folio *folio;
-
-	if (!in_op)
-		return false;
-	folio = filemap_get_folio(mapping, index);
-	if (IS_ERR(folio))
-		return false;
-	if (folio_test_locked(folio))
-		would_wait = true;
-	folio_put(folio);
-	return would_wait;
-}
-
 /* --- accesses ----------------------------------------------------------------------------------- */
 
 static u64 touch(struct tlb_entry *e, bool write, u64 value)
@@ -212,7 +149,7 @@ static u64 touch(struct tlb_entry *e, bool write, u64 value)
 /* A walk of the page table: sets young and dirty and fills the TLB, or says that it takes a fault. */
 static bool walk(struct process *p, u32 vpn, bool write)
 {
-	pte_t *ptep = pte_at(p->mm, addr_of(vpn)), pte;
+	pte_t *ptep = mmu_pte_at(p->mm, addr_of(vpn)), pte;
 
 	if (!ptep)
 		return false;
@@ -262,7 +199,7 @@ struct access mmu_access(struct process *p, u32 vpn, bool write, u64 value)
 
 		if (e->page && write && e->write && !e->dirty) {
 			/* The CPU sets the dirty bit in memory, if the entry still says the same. */
-			pte_t *ptep = pte_at(p->mm, addr_of(vpn));
+			pte_t *ptep = mmu_pte_at(p->mm, addr_of(vpn));
 			pte_t pte = ptep ? pte_mkuptodate(*ptep) : __pte(0);
 
 			if ((pte_val(pte) & _PAGE_PRESENT) && pte_write(pte) &&

@@ -1,178 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The operations of ops.def on the kernel's own functions: processes, mappings, accesses, advice, locking.
- * Reclaim, migration and GUP are in ops_lru.c, ops_migrate.c and ops_gup.c; a new line in ops.def does
+ * The operations of ops.def on the kernel's own functions: mappings, accesses, advice, locking.
+ * Processes are in processes.c, reclaim, migration and GUP are in ops_lru.c, ops_migrate.c and ops_gup.c; a new line in ops.def does
  * not link until it has a function op_name() somewhere.
  *
  * Emulated: what a sequential program cannot wait for (docs/machine.md, "would wait") is EAGAIN; the
  * executor sees it coming, since the kernel would sleep forever.
  */
-#include <linux/cred.h>
-#include <linux/file.h>
 #include <linux/mman.h>
-#include <linux/mmu_context.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/syscalls.h>
 #include "ops.h"
 #include "internal.h"
-
-struct process *processes[MMDIFF_MMS];
-u32 processes_end;
-static struct process *spare[MMDIFF_MMS];	/* kept for their memory */
-static struct mm_struct *in_use;
-static struct process *mms[MMDIFF_WIRE_OPS];	/* by handle */
-static u32 nmms;
-
-u32 result_handle;
-
-/* --- processes ------------------------------------------------------------------------------------- */
-
-struct process *process_of(struct mm_struct *mm)
-{
-	u32 i;
-
-	for (i = 0; i < processes_end; i++)
-		if (processes[i] && processes[i]->mm == mm)
-			return processes[i];
-	return NULL;
-}
-
-void use_process(struct process *p)
-{
-	struct mm_struct *mm = p ? p->mm : NULL;
-
-	if (mm == in_use)
-		return;
-	if (in_use)
-		kthread_unuse_mm(in_use);
-	in_use = mm;
-	if (mm)
-		kthread_use_mm(mm);
-}
-
-static struct process *process_adopt(struct mm_struct *mm, u32 id)
-{
-	struct process *p;
-	int i;
-
-	for (i = 0; i < MMDIFF_MMS && processes[i]; i++)
-		;
-	if (i == MMDIFF_MMS)
-		return NULL;
-	p = spare[i];
-	if (!p)
-		p = spare[i] = kzalloc(sizeof(*p), GFP_KERNEL);
-	if (!p)
-		return NULL;
-	p->mm = mm;
-	p->id = id;
-	p->slot = i;
-	p->cpus = 0;
-	p->open_zaps = 0;
-	p->flush_pending = false;
-	processes[i] = p;
-	processes_end = max_t(u32, processes_end, i + 1);
-	tlb_reset(p);
-	return p;
-}
-
-struct process *process_new(u32 id)
-{
-	struct mm_struct *mm = mm_alloc();
-	struct process *p;
-
-	if (!mm)
-		return NULL;
-	mm->task_size = TASK_SIZE;
-	arch_pick_mmap_layout(mm, &current->signal->rlim[RLIMIT_STACK]);
-	p = process_adopt(mm, id);
-	if (!p)
-		mmput(mm);
-	return p;
-}
-
-void process_end(struct process *p)
-{
-	struct mm_struct *mm = p->mm;
-
-	use_process(NULL);
-	/* Accesses by the hardware end with the process; what the kernel forgot to flush shows before. */
-	mmput(mm);
-	tlb_reset(p);
-	observe_forget_process(p);
-	processes[p->slot] = NULL;
-	while (processes_end && !processes[processes_end - 1])
-		processes_end--;
-	p->mm = NULL;
-}
-
-static u32 alive(void)
-{
-	u32 i, n = 0;
-
-	for (i = 0; i < MMDIFF_MMS; i++)
-		n += processes[i] != NULL;
-	return n;
-}
-
-struct process *find_process(u32 handle)
-{
-	return handle < nmms ? mms[handle] : NULL;
-}
-
-static void bind_process(struct process *p)
-{
-	mms[result_handle] = p;
-	nmms = max(nmms, result_handle + 1);
-}
-
-struct op_result op_mm(const struct args_mm *a)
-{
-	struct process *p;
-
-	if (alive() >= wire->world.mms)
-		return failed(EAGAIN);
-	p = process_new(result_handle);
-	if (!p)
-		return unsupported();
-	bind_process(p);
-	return done(0);
-}
-
-struct op_result op_fork(const struct args_fork *a)
-{
-	struct process *parent = find_process(a->mm), *p;
-	struct mm_struct *mm;
-
-	if (!parent)
-		return failed(ESRCH);
-	if (parent->open_zaps || alive() >= wire->world.mms)
-		return failed(EAGAIN);
-	if (alive() == MMDIFF_MMS)
-		return unsupported();
-	use_process(parent);
-	mm = mmdiff_dup_mm(parent->mm);
-	if (!mm)
-		return failed(ENOMEM);
-	p = process_adopt(mm, result_handle);
-	bind_process(p);
-	return done(0);
-}
-
-struct op_result op_exit(const struct args_exit *a)
-{
-	struct process *p = find_process(a->mm);
-
-	if (!p)
-		return failed(ESRCH);
-	if (p->open_zaps)
-		return failed(EAGAIN);
-	process_end(p);
-	mms[a->mm] = NULL;
-	return done(0);
-}
 
 /* --- mappings -------------------------------------------------------------------------------------- */
 
@@ -587,16 +427,4 @@ struct op_result run_op(const struct mmdiff_wire_op *op)
 		break;
 	}
 	return unsupported();
-}
-
-void processes_reset(void)
-{
-	u32 i;
-
-	for (i = 0; i < MMDIFF_MMS; i++)
-		if (processes[i])
-			process_end(processes[i]);
-	use_process(NULL);
-	memset(mms, 0, sizeof(mms[0]) * nmms);
-	nmms = 0;
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The executor: runs mmdiff's programs on the mm/ around it, inside the same kernel.
+ * The executor: runs mmdiff's programs on the mm/ around it, inside the same kernel. That kernel is one that
+ * was built around it (kernel/uml) or a prebuilt one whose module it is (kernel/guest/module). What differs
+ * between the two is behind the functions of a machine, below; each has files of its own for them.
  *
- *   run.c      boot, the loop over programs, the end of a program
- *   cpus.c     the emulated CPUs: their folio batches
- *   mmu.c      own: what hardware does on an access, and a TLB for each CPU
+ *   run.c      a program from its beginning to its end
+ *   processes.c  the processes of a program
+ *   walk.c     page tables
  *   ops*.c     one function for each operation of ops.def, calling the kernel's own
  *   files.c    own: a file system whose files have known contents
  *   swapdev.c  own: a swap device in memory, and names for swap slots
  *   choices.c  the decisions of the kernel, for mmdiff's reference to check and to follow
  *   folios.c   which folios a program has, and their numbers
  *   observe.c  the digest and the full state
- *   coverage.c the compiler's counters of the edges of mm/
- *   host.c     host side: shared memory and waiting
  */
 #ifndef MMDIFF_EXECUTOR_H
 #define MMDIFF_EXECUTOR_H
@@ -90,6 +90,7 @@ struct process {
 	u32 id;				/* handle */
 	u32 slot;			/* in processes[] */
 	u32 cpus;			/* CPUs that ever accessed it */
+	void *task;			/* the machine's */
 	u32 open_zaps;
 	bool flush_pending;
 	struct tlb tlb[MMDIFF_CPUS];
@@ -135,7 +136,6 @@ struct op_result run_op(const struct mmdiff_wire_op *op);
 struct process *process_new(u32 id);	/* NULL: no memory, or MMDIFF_MMS are alive */
 void process_end(struct process *p);
 struct process *process_of(struct mm_struct *mm);
-void use_process(struct process *p);
 extern u32 result_handle;
 
 /* cpus.c */
@@ -149,14 +149,17 @@ struct access {
 	u64 value;
 };
 struct access mmu_access(struct process *p, u32 vpn, bool write, u64 value);
-pmd_t *mmu_pmd(struct mm_struct *mm, unsigned long addr);
-pte_t mmu_pte(struct mm_struct *mm, u32 vpn);	/* 0 if there is none */
-struct page *mmu_page(struct mm_struct *mm, u32 vpn);	/* of a present entry that is not the zero page */
 void tlb_reset(struct process *p);
 static inline struct tlb_entry *tlb_entry(const struct tlb *tlb, u32 vpn)	/* of a vpn in used[] */
 {
 	return &tlb->part[vpn / PTRS_PER_PTE][vpn % PTRS_PER_PTE];
 }
+
+/* walk.c */
+pmd_t *mmu_pmd(struct mm_struct *mm, unsigned long addr);
+pte_t *mmu_pte_at(struct mm_struct *mm, unsigned long addr);	/* NULL: there is no table */
+pte_t mmu_pte(struct mm_struct *mm, u32 vpn);	/* 0 if there is none */
+struct page *mmu_page(struct mm_struct *mm, u32 vpn);	/* of a present entry that is not the zero page */
 static inline unsigned long addr_of(u32 vpn)
 {
 	return MMDIFF_ARENA + ((unsigned long)vpn << PAGE_SHIFT);
@@ -188,7 +191,7 @@ void files_bind(u32 handle, struct file *file);
 struct file *file_of(u32 handle);
 
 /* swapdev.c */
-int swapdev_init(void);
+int swapdev_init(dev_t *dev);		/* makes the device; to be given to swapon() */
 void swapdev_reset(void);
 void swapdev_release(void);
 struct folio *swap_cache_folio(swp_entry_t entry);
@@ -225,15 +228,37 @@ void observe_forget(struct tracked *t);
 void observe_forget_process(struct process *p);
 const char *observe_leaks(void);	/* what the end of the program left behind; NULL: nothing */
 
-/* coverage.c */
+/* run.c */
+void run_program(void);			/* the one in `wire` */
+void give_back(void);			/* what a program may have left */
+struct op_result perform(const struct mmdiff_wire_op *op);
+struct process *process_of_op(const struct mmdiff_wire_op *op);	/* that it names first; NULL: none */
+
+/* --- the machine ------------------------------------------------------------------------------- */
+
+/* Calls perform() in the context in which the operation is to run. */
+struct op_result machine_perform(const struct mmdiff_wire_op *op);
+int machine_new(struct process *p);	/* gives it an empty mm; else a negative errno */
+int machine_fork(struct process *parent, struct process *child);
+void machine_end(struct process *p);
+void use_process(struct process *p);	/* calls to the kernel are now in its name */
+void machine_set_world(void);		/* limits and sizes of wire->world */
+bool machine_fits(void);		/* can it be wire->world? */
+void machine_settle(void);		/* what the kernel has put off is done: fput() and the like */
+void machine_forget(void);		/* what it remembers of a program */
+long machine_rss(struct mm_struct *mm, int member);
+unsigned long machine_node_stat(enum node_stat_item item);
+unsigned long machine_zone_stat(enum zone_stat_item item);
+/* Pages and VMAs that each mm has outside of its arena. */
+#ifndef MMDIFF_OWN_PAGES
+#define MMDIFF_OWN_PAGES 0
+#define MMDIFF_OWN_VMAS 0
+#endif
+/* mmu.c, cpus.c: accesses, TLBs, CPUs; see above */
+
+/* The compiler's counters of the edges of mm/. */
 u32 coverage_bytes(void);	/* 0: built without */
 void coverage_begin(void);
 void coverage_end(void);
-
-/* host.c */
-void *host_map_shared(int fd, unsigned long bytes);
-void host_wait(volatile unsigned int *word, unsigned int seen);
-void host_wake(volatile unsigned int *word);
-void host_exit(int code);
 
 #endif

@@ -8,10 +8,6 @@
  */
 #include <linux/blkdev.h>
 #include <linux/fs.h>
-#include <linux/init_syscalls.h>
-#include <linux/mman.h>
-#include <linux/mount.h>
-#include <linux/syscalls.h>
 #include "executor.h"
 #include <linux/swapops.h>
 #include "internal.h"
@@ -60,19 +56,22 @@ static const struct block_device_operations swapdev_fops = {
 	.submit_bio = swapdev_submit_bio,
 };
 
-int swapdev_init(void)
+int swapdev_init(dev_t *dev)
 {
-	static const char path[] = "/dev/mmdiffswap";
 	struct queue_limits limits = {
 		.physical_block_size = PAGE_SIZE,
 		.logical_block_size = PAGE_SIZE,
 		.features = BLK_FEAT_SYNCHRONOUS,
 	};
 	struct gendisk *disk;
-	struct process *p;
 	u32 *info = (u32 *)(header + 1024);
 	int major, err;
 
+	memset(name_of, 0xff, sizeof(name_of));
+	/* The header of a swap area: version 1, the last page, and the magic at the end of the page. */
+	info[0] = 1;
+	info[1] = SWAP_PAGES - 1;
+	memcpy(header + PAGE_SIZE - 10, "SWAPSPACE2", 10);
 	major = register_blkdev(0, "mmdiffswap");
 	if (major < 0)
 		return major;
@@ -87,30 +86,7 @@ int swapdev_init(void)
 	strscpy(disk->disk_name, "mmdiffswap", sizeof(disk->disk_name));
 	set_capacity(disk, (u64)SWAP_PAGES << (PAGE_SHIFT - SECTOR_SHIFT));
 	err = add_disk(disk);
-	if (err)
-		return err;
-
-	/* The header of a swap area: version 1, the last page, and the magic at the end of the page. */
-	info[0] = 1;
-	info[1] = SWAP_PAGES - 1;
-	memcpy(header + PAGE_SIZE - 10, "SWAPSPACE2", 10);
-	init_mkdir("/dev", 0755);
-	err = init_mknod(path, S_IFBLK | 0600, new_encode_dev(MKDEV(major, 0)));
-	if (err)
-		return err;
-	/* swapon() takes its path from user memory. */
-	p = process_new(0);
-	if (!p)
-		return -ENOMEM;
-	use_process(p);
-	if (IS_ERR_VALUE(vm_mmap(NULL, MMDIFF_ARENA, PAGE_SIZE, PROT_READ | PROT_WRITE,
-				 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, 0)) ||
-	    copy_to_user((void __user *)MMDIFF_ARENA, path, sizeof(path)))
-		err = -EFAULT;
-	else
-		err = sys_swapon((const char __user *)MMDIFF_ARENA, 0);
-	process_end(p);
-	memset(name_of, 0xff, sizeof(name_of));
+	*dev = MKDEV(major, 0);
 	return err;
 }
 

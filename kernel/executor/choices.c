@@ -316,7 +316,7 @@ void choices_of_merges(struct process *p)
 #if MMDIFF_BEFORE(6, 16)
 	struct vm_area_struct *vma, *left = NULL;
 	u32 told = 0;
-	VMA_ITERATOR(vmi, p->mm, 0);
+	VMA_ITERATOR(vmi, p->mm, MMDIFF_ARENA);
 
 	if (merges_told)
 		return;

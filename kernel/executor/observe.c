@@ -54,13 +54,13 @@ static void see_mm(struct process *p, struct mm_record *r)
 
 	*r = (struct mm_record){
 		.id = p->id,
-		.rss_anon = get_mm_counter(mm, MM_ANONPAGES),
-		.rss_file = get_mm_counter(mm, MM_FILEPAGES),
-		.rss_shmem = get_mm_counter(mm, MM_SHMEMPAGES),
-		.rss_swap = get_mm_counter(mm, MM_SWAPENTS),
+		.rss_anon = machine_rss(mm, MM_ANONPAGES),
+		.rss_file = machine_rss(mm, MM_FILEPAGES),
+		.rss_shmem = machine_rss(mm, MM_SHMEMPAGES),
+		.rss_swap = machine_rss(mm, MM_SWAPENTS),
 		.locked_vm = mm->locked_vm,
-		.total_vm = mm->total_vm,
-		.map_count = mm->map_count,
+		.total_vm = mm->total_vm - MMDIFF_OWN_PAGES,
+		.map_count = mm->map_count - MMDIFF_OWN_VMAS,
 #if MMDIFF_BEFORE(6, 18)
 		.has_pinned = test_bit(MMF_HAS_PINNED, &mm->flags),
 #else
@@ -208,16 +208,16 @@ static void see_page(const struct tracked *t, u32 offset, struct page_record *r)
 static void see_stats(struct stat_record *r)
 {
 	*r = (struct stat_record){
-		.nr_anon_mapped = global_node_page_state(NR_ANON_MAPPED),
-		.nr_file_mapped = global_node_page_state(NR_FILE_MAPPED),
-		.nr_mlock = global_zone_page_state(NR_MLOCK),
-		.nr_isolated_anon = global_node_page_state(NR_ISOLATED_ANON),
-		.nr_isolated_file = global_node_page_state(NR_ISOLATED_FILE),
-		.nr_inactive_anon = global_node_page_state(NR_INACTIVE_ANON),
-		.nr_active_anon = global_node_page_state(NR_ACTIVE_ANON),
-		.nr_inactive_file = global_node_page_state(NR_INACTIVE_FILE),
-		.nr_active_file = global_node_page_state(NR_ACTIVE_FILE),
-		.nr_unevictable = global_node_page_state(NR_UNEVICTABLE),
+		.nr_anon_mapped = machine_node_stat(NR_ANON_MAPPED),
+		.nr_file_mapped = machine_node_stat(NR_FILE_MAPPED),
+		.nr_mlock = machine_zone_stat(NR_MLOCK),
+		.nr_isolated_anon = machine_node_stat(NR_ISOLATED_ANON),
+		.nr_isolated_file = machine_node_stat(NR_ISOLATED_FILE),
+		.nr_inactive_anon = machine_node_stat(NR_INACTIVE_ANON),
+		.nr_active_anon = machine_node_stat(NR_ACTIVE_ANON),
+		.nr_inactive_file = machine_node_stat(NR_INACTIVE_FILE),
+		.nr_active_file = machine_node_stat(NR_ACTIVE_FILE),
+		.nr_unevictable = machine_node_stat(NR_UNEVICTABLE),
 	};
 }
 
@@ -312,7 +312,7 @@ static u64 digest_of_process(struct process *p)
 	pmd_t *pmd;
 	u64 sum;
 	int c;
-	VMA_ITERATOR(vmi, p->mm, 0);
+	VMA_ITERATOR(vmi, p->mm, MMDIFF_ARENA);
 
 	/* All tables of an arena hang on one page of pmds. */
 	BUILD_BUG_ON(MMDIFF_TABLES > PTRS_PER_PMD || MMDIFF_ARENA & ~PUD_MASK);
@@ -493,7 +493,7 @@ u32 observe_state(void)
 	for (i = 0; i < processes_end; i++) {
 		if (processes[i]) {
 			struct vm_area_struct *vma;
-			VMA_ITERATOR(vmi, processes[i]->mm, 0);
+			VMA_ITERATOR(vmi, processes[i]->mm, MMDIFF_ARENA);
 
 			for_each_vma(vmi, vma) {
 				struct vma_record r;

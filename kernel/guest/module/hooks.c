@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hooks: calls of one kernel function by another that pass through the executor while an operation runs, so
+ * that it learns what was decided (choices.c) or can say that the program would wait for ever. The kernel's
+ * function tracer sends a call of the task that runs the operation to our function of the same signature,
+ * which calls the kernel's: calls by this module are not sent round.
+ *
+ * They stand for the macros of kernel/uml/overlay/mm. Which function called matters where the macro stands in
+ * one file only; it is told by its name.
+ */
+#include <linux/kallsyms.h>
+#include <linux/memcontrol.h>
+#include <linux/shmem_fs.h>
+#include "guest.h"
+#include "leaf.h"
+
+static unsigned long caller_ip;		/* of the call that was sent round last */
+
+/* --- who called ------------------------------------------------------------------------------------- */
+
+#define CALLERS 256
+static struct caller {
+	unsigned long ip;
+	char name[48];
+} callers[CALLERS];
+static u32 ncallers;
+
+static const char *caller(void)
+{
+	char *module, text[KSYM_NAME_LEN];
+	unsigned long size, offset, ip = caller_ip;
+	const char *name;
+	u32 i;
+
+	for (i = 0; i < ncallers; i++)
+		if (callers[i].ip == ip)
+			return callers[i].name;
+	name = kallsyms_lookup(ip, &size, &offset, &module, text);
+	if (ncallers == CALLERS)
+		ncallers = 0;
+	callers[ncallers].ip = ip;
+	strscpy(callers[ncallers].name, name ?: "", sizeof(callers[0].name));
+	return callers[ncallers++].name;
+}
+
+static bool called_by(const char *name)
+{
+	const char *is = caller();
+	size_t n = strlen(name);
+
+	/* "f.part.0", "f.isra.0" */
+	return !strncmp(is, name, n) && (is[n] == '\0' || is[n] == '.');
+}
+
+/* --- faults ----------------------------------------------------------------------------------------- */
+
+static vm_fault_t hook_handle_mm_fault(struct vm_area_struct *vma, unsigned long addr, unsigned int flags,
+				       struct pt_regs *regs)
+{
+	u32 choices = wire->choices_used, n = wire->results[op_index].choices_n;
+	vm_fault_t ret;
+
+	if (addr < MMDIFF_ARENA)
+		return handle_mm_fault(vma, addr, flags, regs);
+	ret = mmdiff_handle_mm_fault(vma, addr, flags, regs);
+	if (ret & VM_FAULT_RETRY && !would_wait) {
+		/* It is tried again from the beginning, with more locks. */
+		wire->choices_used = choices;
+		wire->results[op_index].choices_n = n;
+	}
+	return ret;
+}
+
+static void hook_migration_entry_wait(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
+{
+	mmdiff_would_wait();
+}
+
+static vm_fault_t hook___folio_lock_or_retry(struct folio *folio, struct vm_fault *vmf)
+{
+	mmdiff_would_wait();
+	return VM_FAULT_RETRY;
+}
+
+vm_fault_t shmem_fault(struct vm_fault *vmf);
+static vm_fault_t hook_shmem_fault(struct vm_fault *vmf)
+{
+	if (mmdiff_held(vmf->vma->vm_file->f_mapping, vmf->pgoff))
+		return VM_FAULT_SIGBUS;
+	return shmem_fault(vmf);
+}
+
+static void hook_workingset_refault(struct folio *folio, void *shadow)
+{
+	mmdiff_refault(folio, shadow);
+}
+
+static void hook_folio_add_anon_rmap_ptes(struct folio *folio, struct page *page, int nr,
+					  struct vm_area_struct *vma, unsigned long addr, rmap_t flags)
+{
+	if (called_by("do_swap_page"))
+		mmdiff_swap_in_maps(folio, nr, vma, addr, flags & RMAP_EXCLUSIVE);
+	folio_add_anon_rmap_ptes(folio, page, nr, vma, addr, flags);
+}
+
+static void hook_set_pte_range(struct vm_fault *vmf, struct folio *folio, struct page *page, unsigned int nr,
+			       unsigned long addr)
+{
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+
+	set_pte_range(vmf, folio, page, nr, addr);
+	if (write && !(vmf->vma->vm_flags & VM_SHARED))
+		return;
+	mmdiff_file_maps(vmf, folio, nr, addr, mmu_pte(vmf->vma->vm_mm, vpn_of(addr)), !write);
+}
+
+/* --- long-term pins --------------------------------------------------------------------------------- */
+
+static bool in_gup(void)
+{
+	return called_by("collect_longterm_unpinnable_folios") || called_by("migrate_longterm_unpinnable_folios") ||
+	       called_by("check_and_migrate_movable_folios") || called_by("__gup_longterm_locked") ||
+	       called_by("check_and_migrate_movable_pages") || called_by("check_and_migrate_movable_pages_or_folios");
+}
+
+static bool hook_folio_isolate_lru(struct folio *folio)
+{
+	return in_gup() ? mmdiff_gup_isolate(folio) : folio_isolate_lru(folio);
+}
+
+static int hook_migrate_pages(struct list_head *from, new_folio_t get_new_folio, free_folio_t put_new_folio,
+			      unsigned long private, enum migrate_mode mode, int reason, unsigned int *succeeded)
+{
+	if (in_gup())
+		mmdiff_gup_migrates();
+	return migrate_pages(from, get_new_folio, put_new_folio, private, mode, reason, succeeded);
+}
+
+/* --- zaps ------------------------------------------------------------------------------------------- */
+
+static void hook_lru_add_drain(void)
+{
+	if (called_by("exit_mmap") || called_by("unmap_region") || called_by("vms_clear_ptes"))
+		mmdiff_drain_at_zap();
+	else if (called_by("free_pages_and_swap_cache"))
+		mmdiff_drain_at_free();
+	else if (called_by("zap_page_range_single") || called_by("unmap_vmas") || called_by("zap_vma_ptes"))
+		mmdiff_drain_at_dontneed();
+	else
+		lru_add_drain();
+}
+
+static void hook_tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm)
+{
+	mmdiff_gathers++;
+	tlb_gather_mmu(tlb, mm);
+}
+
+static void hook_tlb_flush_mmu(struct mmu_gather *tlb)
+{
+	mmdiff_gather_flush();
+	tlb_flush_mmu(tlb);
+}
+
+static void hook_tlb_finish_mmu(struct mmu_gather *tlb)
+{
+	if (MMDIFF_BEFORE(6, 16)) {
+		if (called_by("zap_page_range_single") && tlb->end)
+			mmdiff_gather_finished(tlb->mm, tlb->end);
+		else if (called_by("madvise_free_single_vma") || called_by("madvise_dontneed_free") ||
+			 called_by("madvise_vma_behavior"))
+			mmdiff_madvise_gather_finished(tlb);
+	}
+	mmdiff_gather_flush();
+	tlb_finish_mmu(tlb);
+}
+
+static int hook___mm_populate(unsigned long start, unsigned long len, int ignore_errors)
+{
+	if (called_by("do_mlock") || called_by("__do_sys_mlock") || called_by("__x64_sys_mlock") ||
+	    called_by("__x64_sys_mlock2") || called_by("__do_sys_mlock2"))
+		mmdiff_vmas_changed();
+	return __mm_populate(start, len, ignore_errors);
+}
+
+/* --- walks of the reverse map ------------------------------------------------------------------------ */
+
+/* A split unmaps and maps again by walks of its own, of which only the second is told. */
+static bool for_split(void)
+{
+	return called_by("unmap_folio") || called_by("split_huge_page_to_list_to_order") ||
+	       called_by("__folio_split") || called_by("remap_page");
+}
+
+static bool hook_page_vma_mapped_walk(struct page_vma_mapped_walk *pvmw)
+{
+	return mmdiff_page_vma_mapped_walk(pvmw);
+}
+
+static void hook_try_to_unmap(struct folio *folio, enum ttu_flags flags)
+{
+	if (for_split())
+		try_to_unmap(folio, flags);
+	else
+		mmdiff_try_to_unmap(folio, flags);
+}
+
+static void hook_try_to_migrate(struct folio *folio, enum ttu_flags flags)
+{
+	if (for_split())
+		try_to_migrate(folio, flags);
+	else
+		mmdiff_try_to_migrate(folio, flags);
+}
+
+static int hook_folio_referenced(struct folio *folio, int is_locked, struct mem_cgroup *memcg,
+				 mmdiff_vm_flags *vm_flags)
+{
+	return mmdiff_folio_referenced(folio, is_locked, memcg, vm_flags);
+}
+
+#if MMDIFF_BEFORE(6, 13)
+typedef bool remap_flags;
+#else
+typedef int remap_flags;
+#endif
+static void hook_remove_migration_ptes(struct folio *src, struct folio *dst, remap_flags flags)
+{
+	bool split = for_split();
+
+	if (split)
+		mmdiff_remap_begin(src);
+	remove_migration_ptes(src, dst, flags);
+	if (split)
+		mmdiff_remap_end();
+}
+
+/* --- reclaim ------------------------------------------------------------------------------------------ */
+
+/* Of the callers those that go on with the pieces: 2 and 3 for migration, 0 and 1 for reclaim. */
+static int hook_split_huge_page_to_list_to_order(struct page *page, struct list_head *list, unsigned int order)
+{
+	int err = split_huge_page_to_list_to_order(page, list, order);
+	u8 code = wire->ops[op_index].code;
+	bool migrates = code == OP_migrate || code == OP_migrate_begin || code == OP_pin;
+	int a = migrates ? (MMDIFF_BEFORE(6, 18) ? 2 : 3) : (MMDIFF_BEFORE(6, 18) ? 0 : 1);
+
+	if (!err && list && a)
+		choose(CHOICE_SplitOrder, a, 0, 0);
+	return err;
+}
+
+#if MMDIFF_BEFORE(6, 16)
+static bool hook_add_to_swap(struct folio *folio)
+{
+	return mmdiff_swap_alloc(folio);
+}
+#else
+static int hook_folio_alloc_swap(struct folio *folio)
+{
+	return mmdiff_swap_alloc(folio) ? 0 : -ENOMEM;
+}
+#endif
+
+void shrink_folio_list(void);
+void mmdiff_shrink_folio_list(void);
+
+/* --- the table ---------------------------------------------------------------------------------------- */
+
+struct hook {
+	const char *name;
+	void *from, *to;
+	struct ftrace_ops ops;
+	bool set;
+};
+#define HOOK(function) { .name = #function, .from = function, .to = hook_##function }
+static struct hook hooks[] = {
+	HOOK(handle_mm_fault), HOOK(migration_entry_wait), HOOK(__folio_lock_or_retry), HOOK(shmem_fault),
+	HOOK(workingset_refault), HOOK(folio_add_anon_rmap_ptes), HOOK(set_pte_range),
+	HOOK(folio_isolate_lru), HOOK(migrate_pages),
+	HOOK(lru_add_drain), HOOK(tlb_gather_mmu), HOOK(tlb_flush_mmu), HOOK(tlb_finish_mmu), HOOK(__mm_populate),
+	HOOK(page_vma_mapped_walk), HOOK(try_to_unmap), HOOK(try_to_migrate), HOOK(folio_referenced),
+	HOOK(remove_migration_ptes), HOOK(split_huge_page_to_list_to_order),
+#if MMDIFF_BEFORE(6, 16)
+	HOOK(add_to_swap),
+#else
+	HOOK(folio_alloc_swap),
+#endif
+	{ .name = "shrink_folio_list", .from = shrink_folio_list, .to = mmdiff_shrink_folio_list },
+};
+
+static void notrace send_round(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+			       struct ftrace_regs *fregs)
+{
+	struct hook *hook = container_of(ops, struct hook, ops);
+
+	if (!ours() || within_module(parent_ip, THIS_MODULE))
+		return;
+	caller_ip = parent_ip;
+	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)hook->to);
+}
+
+void hooks_begin(void)
+{
+	caller_ip = 0;
+}
+
+int hooks_init(void)
+{
+	struct hook *hook;
+	int err;
+
+	for (hook = hooks; hook < hooks + ARRAY_SIZE(hooks); hook++) {
+		hook->ops.func = send_round;
+		hook->ops.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_RECURSION | FTRACE_OPS_FL_IPMODIFY;
+		err = ftrace_set_filter_ip(&hook->ops, (unsigned long)hook->from, 0, 0) ?:
+		      register_ftrace_function(&hook->ops);
+		if (err) {
+			pr_err("mmdiff: calls of %s cannot be seen: error %d\n", hook->name, err);
+			return err;
+		}
+	}
+	return 0;
+}
