@@ -11,8 +11,8 @@ mkdir -p "$tree/root/ci" "$tree/bin" "$tree/elsewhere"
 cp "$here/../mmdiff" "$tree/root/"
 cp "$here/lib.sh" "$tree/root/ci/"
 sign=$tree/installed-thing
-printf 'build some-package %s what it is for\nfuzz other-package %s more\nkernel kernel-package %s more\nkernel-coverage coverage-package %s more\n' \
-  "$sign" "$sign.2" "$sign.3" "$sign.4" >"$tree/root/ci/packages.txt"
+printf 'build some-package %s what it is for\nfuzz other-package %s more\nkernel kernel-package %s more\nkernel-coverage coverage-package %s more\nguest guest-package %s more\n' \
+  "$sign" "$sign.2" "$sign.3" "$sign.4" "$sign.5" >"$tree/root/ci/packages.txt"
 
 # The stand-ins: apt-get makes the file that shows the package, cmake a build.ninja, ninja the program.
 cat >"$tree/bin/apt-get" <<STUB
@@ -23,6 +23,7 @@ case " \$* " in *' some-package '*) touch "$sign" ;; esac
 case " \$* " in *' other-package '*) touch "$sign.2" ;; esac
 case " \$* " in *' kernel-package '*) touch "$sign.3" ;; esac
 case " \$* " in *' coverage-package '*) touch "$sign.4" ;; esac
+case " \$* " in *' guest-package '*) touch "$sign.5" ;; esac
 STUB
 cat >"$tree/bin/cmake" <<STUB
 #!/bin/sh
@@ -110,6 +111,20 @@ rm -f "$sign.2" "$sign.3" "$sign.4"
 : >"$tree/log"
 "$tree/root/mmdiff" fuzz --impl reference,linux >/dev/null 2>&1 || true
 [ "$(grep -c ' install ' "$tree/log")" = 1 ] || fail "more than one installation: $(cat "$tree/log")"
+
+# Only what may boot a guest needs what guests are booted with.
+for words in 'guest list' 'guest fetch --help' 'run guest.mmdiff' 'run a --impl reference,linux'; do
+  # shellcheck disable=SC2086
+  "$tree/root/mmdiff" $words >/dev/null 2>&1 || true
+  [ ! -e "$sign.5" ] || fail "$words installed what guests need"
+done
+for words in 'guest fetch 6.12' 'run a --impl reference,guest' 'run --impl=guest:6.1,linux a'; do
+  rm -f "$sign.3" "$sign.5"
+  # shellcheck disable=SC2086
+  "$tree/root/mmdiff" $words >/dev/null 2>&1 || true
+  [ -e "$sign.5" ] || fail "$words did not install what guests need"
+done
+[ -e "$sign.3" ] || fail "a kernel beside a guest did not install what kernels need"
 
 # Another place for the build.
 MMDIFF_BUILD_DIR=$tree/elsewhere/b "$tree/root/mmdiff" list >/dev/null 2>&1 || true

@@ -20,6 +20,8 @@ const char* FixedWords(Verb verb) {
       return "bash zsh fish";
     case Verb::v_kernel:
       return "build list fetch remove doctor";
+    case Verb::v_guest:
+      return "fetch list remove";
     default:
       return "";
   }

@@ -29,6 +29,7 @@
 #include "cli/child_program.h"
 #include "cli/interrupt.h"
 #include "cli/program_files.h"
+#include "cli/project_script.h"
 #include "cli/stage_line.h"
 #include "harness/project_path.h"
 #include "harness/registry.h"
@@ -38,10 +39,6 @@ namespace mmdiff {
 namespace {
 
 namespace fs = std::filesystem;
-
-absl::Status Interrupted() {
-  return absl::CancelledError("interrupted; the same command goes on where it stopped");
-}
 
 // A file lock that other processes wait for. The programs that are started while it is held inherit
 // it, so that it lasts until the last of them has ended, even if this process is killed.
@@ -114,71 +111,10 @@ class BuildLog {
   const char* stage_ = "configuring";
 };
 
-struct Outcome {
-  int wait_status = 0;
-  std::string output;  // without the lines that were said as they came
-  bool ok() const { return wait_status == 0; }
-  int exit() const { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1; }
-};
-
-// Runs a program to its end. `on_line` gets each line it prints and says whether it is dealt with;
-// `on_tick` is called a few times a second. Ctrl-C ends the program and gives Cancelled.
-absl::StatusOr<Outcome> RunWatched(const ChildSpec& spec,
-                                   const std::function<bool(const std::string&)>& on_line,
-                                   const std::function<void()>& on_tick) {
-  absl::StatusOr<ChildProgram> child = ChildProgram::Start(spec);
-  if (!child.ok()) return child.status();
-  Outcome outcome;
-  int patience = 25;  // ticks from the signal to the kill
-  std::optional<int> status;
-  while (!status) {
-    pollfd p = {child->fd(), POLLIN, 0};
-    poll(&p, 1, 200);
-    for (const std::string& line : child->ReadLines()) {
-      if (!on_line(line)) absl::StrAppend(&outcome.output, line, "\n");
-    }
-    on_tick();
-    if (campaign_interrupted.load()) {
-      child->Signal(patience > 0 ? SIGTERM : SIGKILL);
-      --patience;
-    }
-    if (child->fd() < 0) usleep(1000);
-    status = child->Poll();
-  }
-  for (const std::string& line : child->ReadLines()) {
-    if (!on_line(line)) absl::StrAppend(&outcome.output, line, "\n");
-  }
-  if (campaign_interrupted.load()) return Interrupted();
-  outcome.wait_status = *status;
-  return outcome;
-}
-
-// The last `n` lines.
-std::string LastLines(const std::string& text, size_t n) {
-  std::vector<std::string> lines = absl::StrSplit(absl::StripTrailingAsciiWhitespace(text), '\n');
-  if (lines.size() > n) lines.erase(lines.begin(), lines.end() - static_cast<ptrdiff_t>(n));
-  return absl::StrJoin(lines, "\n");
-}
-
-// A script of the project, or what stands in for it.
-absl::StatusOr<std::string> Script(const char* variable, const char* part) {
-  if (const char* path = variable != nullptr ? std::getenv(variable) : nullptr;
-      path != nullptr && *path != '\0') {
-    if (IsExecutableFile(path)) return AbsolutePath(path);
-    return absl::InvalidArgumentError(
-        absl::StrCat(variable, " names ", path, ", which is no executable"));
-  }
-  std::string path = ProjectPath(part);
-  if (!path.empty()) return path;
-  return absl::FailedPreconditionError(
-      absl::StrCat(part,
-                   " is not here: kernels are built in the source tree; run ./mmdiff kernel "
-                   "there, and this program will find them"));
-}
-
 // A hash of mmdiff's part of a kernel; empty if it is not here.
 std::string Recipe() {
-  absl::StatusOr<std::string> script = Script("MMDIFF_KERNEL_BUILD_SH", "kernel/uml/build.sh");
+  absl::StatusOr<std::string> script =
+      ProjectScript("MMDIFF_KERNEL_BUILD_SH", "kernel/uml/build.sh");
   if (!script.ok()) return "";
   absl::StatusOr<std::string> hash = HashFiles({*script});
   const std::string wire = ProjectPath("kernel/wire.h");
@@ -187,29 +123,9 @@ std::string Recipe() {
   return HashText(absl::StrCat(hash.ok() ? *hash : "", KernelRecipe(project)));
 }
 
-absl::Status RunSources(const std::vector<std::string>& arguments, StageLine* line) {
-  absl::StatusOr<std::string> script = Script(nullptr, "kernel/sources.sh");
-  if (!script.ok()) return script.status();
-  std::vector<std::string> argv = {*script};
-  argv.insert(argv.end(), arguments.begin(), arguments.end());
-  std::string stage = "getting the source";
-  std::string last;  // of what was said; an error, if the script ends in one
-  absl::StatusOr<Outcome> outcome = RunWatched(
-      {argv, {}, true},
-      [&](const std::string& text) {
-        if (!absl::StartsWith(text, "mmdiff: ")) return false;
-        last = text.substr(8);
-        return true;
-      },
-      [&] {
-        if (!last.empty()) stage = last;
-        line->Update(stage, "");
-      });
-  if (!outcome.ok()) return outcome.status();
-  if (outcome->ok()) return absl::OkStatus();
-  std::string message = LastLines(outcome->output, 15);
-  absl::StrAppend(&message, message.empty() ? "" : "\nmmdiff: ", last);
-  return outcome->exit() == 2 ? absl::NotFoundError(message) : absl::InternalError(message);
+absl::Status RunSources(std::vector<std::string> arguments, StageLine* line) {
+  return RunSpeakingScript("kernel/sources.sh", std::move(arguments), "getting the source", line)
+      .status();
 }
 
 // The first line of the file that tells where a source in the cache came from.
@@ -290,7 +206,7 @@ absl::Status RunBuild(const KernelOrder& order, const std::string& script, const
                       KernelBuild* build, StageLine* line) {
   BuildLog log(build->directory + "/build.log");
   const std::string stage = absl::StrCat("building ", build->name, ", ");
-  absl::StatusOr<Outcome> outcome = RunWatched(
+  absl::StatusOr<ScriptOutcome> outcome = RunWatched(
       {BuildCommand(script, tree, build->directory, order), {}, true},
       [](const std::string&) { return false; },
       [&] {
@@ -322,7 +238,8 @@ std::string OutOfDate(const KernelBuild& build) {
 
 absl::StatusOr<KernelDelivery> BuildLocked(const KernelOrder& order, const std::string& cache,
                                            KernelBuild build, StageLine* line) {
-  absl::StatusOr<std::string> script = Script("MMDIFF_KERNEL_BUILD_SH", "kernel/uml/build.sh");
+  absl::StatusOr<std::string> script =
+      ProjectScript("MMDIFF_KERNEL_BUILD_SH", "kernel/uml/build.sh");
   if (!script.ok()) return script.status();
   absl::StatusOr<std::string> fragments = HashFiles(order.flavour.fragments);
   if (!fragments.ok()) {

@@ -128,6 +128,16 @@ absl::StatusOr<std::vector<std::string>> SplitSpecs(std::string_view specs) {
   return out;
 }
 
+uint32_t StartupMs(std::string_view specs) {
+  constexpr uint32_t kGuestMs = 20'000;
+  absl::StatusOr<std::vector<std::string>> list = SplitSpecs(specs);
+  uint32_t ms = 0;
+  for (const std::string& spec : list.ok() ? *list : std::vector<std::string>{}) {
+    if (spec.substr(0, spec.find_first_of(":,")) == "guest") ms += kGuestMs;
+  }
+  return ms;
+}
+
 absl::StatusOr<Contestants> MakeAll(std::string_view specs) {
   absl::StatusOr<std::vector<std::string>> list = SplitSpecs(specs);
   if (!list.ok()) return list.status();

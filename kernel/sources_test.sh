@@ -74,8 +74,9 @@ abc
 same 'http://one.example/debian|
 http://two.example/debian/|/keys/debian-archive-one.gpg
 mirror+file:///etc/apt/mirrors/debian.list|/usr/share/keyrings/debian-archive-keyring.gpg
-https://vendor.example/repos|'"$tree"'/keys/key-1.asc' "$(candidates "$tree/etc" "$tree/keys")"
-same '' "$(candidates "$tree/nowhere" "$tree/keys")"
+https://vendor.example/repos|'"$tree"'/keys/key-1.asc' "$(candidates "$tree/etc" "$tree/keys" sid)"
+same 'http://tab.example/debian-security|' "$(candidates "$tree/etc" "$tree/keys" trixie-security)"
+same '' "$(candidates "$tree/nowhere" "$tree/keys" sid)"
 
 # A package like Debian's, and an apt that offers it in the suites of $OFFERS.
 mkdir -p "$tree/linux-source-9.1/mm" "$tree/deb/DEBIAN" "$tree/deb/usr/src" "$tree/bin"

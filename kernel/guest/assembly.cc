@@ -172,28 +172,49 @@ absl::Status Assemble(const Guest& guest, const Sources& sources, const std::str
   return Files().Write(absl::StrCat(directory, "/", kInitrd), *initrd);
 }
 
-}  // namespace
+// Where the parts are, or will be.
+struct Plan {
+  Sources sources;
+  std::string place, directory, initrd;
+};
 
-absl::StatusOr<GuestParts> AssembleGuest(const Guest& guest) {
+absl::StatusOr<Plan> MakePlan(const Guest& guest) {
+  Plan plan;
   absl::StatusOr<Sources> sources = FindSources(guest);
   if (!sources.ok()) return sources.status();
   absl::StatusOr<std::string> place = PartsPlace(guest.image);
   if (!place.ok()) return place.status();
-  const std::string directory = absl::StrCat(*place, "/mmdiff-", sources->hash);
-  const GuestParts parts{absl::StrCat(directory, "/", kInitrd),
-                         !guest.module.empty() || !sources->build_module.empty()};
-  if (DurableFiles::Exists(parts.initrd)) return parts;
+  plan.sources = *std::move(sources);
+  plan.place = *std::move(place);
+  plan.directory = absl::StrCat(plan.place, "/mmdiff-", plan.sources.hash);
+  plan.initrd = absl::StrCat(plan.directory, "/", kInitrd);
+  return plan;
+}
+
+}  // namespace
+
+bool GuestIsAssembled(const Guest& guest) {
+  const absl::StatusOr<Plan> plan = MakePlan(guest);
+  return plan.ok() && DurableFiles::Exists(plan->initrd);
+}
+
+absl::StatusOr<GuestParts> AssembleGuest(const Guest& guest) {
+  const absl::StatusOr<Plan> plan = MakePlan(guest);
+  if (!plan.ok()) return plan.status();
+  const GuestParts parts{plan->initrd,
+                         !guest.module.empty() || !plan->sources.build_module.empty()};
+  if (DurableFiles::Exists(plan->initrd)) return parts;
   absl::StatusOr<DirectoryLock> lock =
-      DirectoryLock::Take(absl::StrCat(*place, "/.mmdiff.lock"), kLockMs);
+      DirectoryLock::Take(absl::StrCat(plan->place, "/.mmdiff.lock"), kLockMs);
   if (!lock.ok()) return lock.status();
-  if (DurableFiles::Exists(parts.initrd)) return parts;
+  if (DurableFiles::Exists(plan->initrd)) return parts;
   // Only whoever has the lock is in here, so one name is enough.
-  const std::string unfinished = absl::StrCat(*place, "/.mmdiff-unfinished");
+  const std::string unfinished = absl::StrCat(plan->place, "/.mmdiff-unfinished");
   std::error_code error;
   fs::remove_all(unfinished, error);
   if (absl::Status s = Files().MakeDirectories(unfinished); !s.ok()) return s;
-  if (absl::Status s = Assemble(guest, *sources, unfinished); !s.ok()) return s;
-  if (absl::Status s = Files().Rename(unfinished, directory); !s.ok()) return s;
+  if (absl::Status s = Assemble(guest, plan->sources, unfinished); !s.ok()) return s;
+  if (absl::Status s = Files().Rename(unfinished, plan->directory); !s.ok()) return s;
   return parts;
 }
 

@@ -12,19 +12,10 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "kernel/guest/images.h"
 #include "kernel/worker.h"
 
 namespace mmdiff {
-
-struct GuestImage {
-  std::string directory;  // all of it; empty for a kernel that lies by itself
-  std::string version;    // "6.18"
-  std::string release;    // "6.18.15+deb13-cloud-amd64"
-  std::string vmlinuz;    // path of the kernel
-  std::string config;     // path of its configuration; empty if it is not there
-  std::string modules;    // path of its modules' directory; empty if there are none
-  std::string headers;    // path to build modules with; empty: no module can be built
-};
 
 struct Guest {
   GuestImage image;
@@ -35,8 +26,9 @@ struct Guest {
 
 // A guest by what a user writes after "guest:":
 //   ""                             the default image
-//   6.18, 6.18.15                  an image that was fetched
-//   a directory                    an image that lies elsewhere
+//   6.18, 6.18.15                  an image that was fetched (kernel/guest/images.h)
+//   a directory                    an image that lies elsewhere, or what packages of a kernel and
+//                                  its headers were unpacked into
 //   a file[,module=FILE]           a kernel (bzImage), and mmdiff's module for it
 // and after each of them [,cpus=N][,init=FILE]. Error: NotFound, with the command that fetches it;
 // InvalidArgument for what cannot be a guest.
@@ -46,6 +38,9 @@ absl::StatusOr<Guest> FindGuest(std::string_view which);
 // sources of what goes into a guest; Internal if they cannot be compiled, with what the compiler
 // said.
 absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest);
+
+// Whether PrepareGuest would find all of it there.
+bool GuestIsPrepared(const Guest& guest);
 
 }  // namespace mmdiff
 
