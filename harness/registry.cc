@@ -64,7 +64,8 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeGuest(std::string_view spec,
                         Concat("'", spec, "': ", std::string(worker.status().message())));
   }
   options.worker = *std::move(worker);
-  options.worker.program_ms = 2000;  // as above
+  // It shares the cores with all that it emulates, and StartupMs leaves time for a hang.
+  options.worker.program_ms = 5000;
   return LinuxImplementation::Make(options);
 }
 
