@@ -60,7 +60,7 @@ absl::StatusOr<CampaignOptions> CampaignFromFlags(const Options& options) {
   campaign.seed = options.flag_seed;
   campaign.max_ops = options.flag_max_ops;
   campaign.full_every = options.flag_full_every;
-  campaign.hang_seconds = std::max(0.1, options.flag_hang);
+  campaign.hang_seconds = std::max(0.1, options.flag_hang) + StartupMs(options.flag_impl) / 1000.0;
   campaign.minimise_seconds = options.flag_minimise_time;
   campaign.stop_on_first = options.flag_stop_on_first;
   campaign.resume = options.flag_resume;

@@ -1,4 +1,4 @@
-// guest: gets, lists and removes the prebuilt kernels that virtual machines boot.
+// guest: gets, lists, boots and removes the prebuilt kernels that virtual machines boot.
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -8,6 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "cli/guest_boot.h"
+#include "cli/guest_doctor.h"
 #include "cli/guest_images.h"
 #include "cli/verb.h"
 #include "kernel/builds.h"
@@ -160,14 +162,19 @@ absl::StatusOr<Exit> Remove(const Options& options) {
 
 absl::StatusOr<Exit> Verb_guest(const Options& options) {
   const std::string& verb = options.words[0];
-  const std::vector<std::string_view> verbs = {"fetch", "list", "remove"};
+  const std::vector<std::string_view> verbs = {"fetch", "list", "boot", "remove", "doctor"};
   if (std::find(verbs.begin(), verbs.end(), verb) == verbs.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("there is no `mmdiff guest ", verb, "`",
-                                                   DidYouMean(verb, verbs),
-                                                   "; there are fetch, list and remove"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no `mmdiff guest ", verb, "`", DidYouMean(verb, verbs),
+                     "; there are fetch, list, boot, remove and doctor"));
   }
-  if (verb == "list" && options.words.size() != 1) {
-    return absl::InvalidArgumentError("`mmdiff guest list` takes no more words");
+  if ((verb == "list" || verb == "doctor") && options.words.size() != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("`mmdiff guest ", verb, "` takes no more words"));
+  }
+  if (verb == "boot" && options.words.size() > 2) {
+    return absl::InvalidArgumentError(
+        "mmdiff guest boot takes what may stand after guest: in --impl, or nothing");
   }
   if (verb == "remove" && options.words.size() != 2) {
     return absl::InvalidArgumentError(
@@ -179,6 +186,11 @@ absl::StatusOr<Exit> Verb_guest(const Options& options) {
   }
   if (verb == "fetch") return Fetch(options);
   if (verb == "list") return List(options);
+  if (verb == "boot") return BootGuest(options);
+  if (verb == "doctor") {
+    return PrintChecks(CheckForGuests(), options.flag_json,
+                       "./mmdiff guest fetch installs packages, as root or with sudo");
+  }
   return Remove(options);
 }
 

@@ -6,9 +6,9 @@
 
 namespace mmdiff {
 
-IsolateLimits ObserveLimits() {
+IsolateLimits ObserveLimits(const std::string& specs) {
   IsolateLimits limits;
-  limits.time_ms = 5000;
+  limits.time_ms = 5000 + StartupMs(specs);
   return limits;
 }
 
@@ -17,7 +17,7 @@ absl::StatusOr<IsolatedOutcome> Observe(const Program& program, const std::strin
     return absl::InvalidArgumentError(
         absl::StrCat("--impl: ", made.status().message(), "; mmdiff list impls prints all"));
   }
-  return RunIsolated(program, specs, MakeAll, RunOptions::Thorough(), ObserveLimits());
+  return RunIsolated(program, specs, MakeAll, RunOptions::Thorough(), ObserveLimits(specs));
 }
 
 bool SafeInProcess(const IsolatedOutcome& outcome) {

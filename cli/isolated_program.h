@@ -12,8 +12,8 @@ namespace mmdiff {
 
 // Runs `program` thoroughly in a child. Error: wrong `specs`, or no child could be started.
 absl::StatusOr<IsolatedOutcome> Observe(const Program& program, const std::string& specs);
-// Limits for one program that may hang.
-IsolateLimits ObserveLimits();
+// Limits for one program that may hang, on these implementations.
+IsolateLimits ObserveLimits(const std::string& specs);
 // The finding of this kind happens in lockstep and can be repeated in this process.
 bool SafeInProcess(const IsolatedOutcome& outcome);
 

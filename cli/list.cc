@@ -73,6 +73,7 @@ Table Impls() {
 Table Switches() {
   Table table = Json::array();
   for (const KnownImplementation& known : KnownImplementations()) {
+    if (known.kernel) continue;
     absl::StatusOr<std::unique_ptr<Implementation>> impl = MakeImplementation(known.name);
     if (!impl.ok()) continue;
     for (const SwitchInfo& info : (*impl)->info().switches) {

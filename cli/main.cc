@@ -3,6 +3,7 @@
 #include <new>
 
 #include "absl/status/statusor.h"
+#include "cli/guest_boot.h"
 #include "cli/kernel_build.h"
 #include "cli/options.h"
 #include "cli/verb.h"
@@ -24,6 +25,7 @@ absl::StatusOr<Exit> RunVerb(const Options& options) {
     if (absl::Status s = PrepareKernels(options.flag_impl, options.verb == Verb::v_fuzz); !s.ok()) {
       return s;
     }
+    if (absl::Status s = PrepareGuests(options.flag_impl); !s.ok()) return s;
   }
   switch (options.verb) {
 #define MMDIFF_VERB(name, arguments, min, max, doc) \

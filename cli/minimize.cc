@@ -28,7 +28,7 @@ absl::StatusOr<ReduceResult> ReduceAs(const Program& program, const IsolatedOutc
   if (!SafeInProcess(outcome)) {
     return Reduce(program,
                   ChildPredicate(options.flag_impl, MakeAll, outcome.signature,
-                                 RunOptions::Thorough(), ObserveLimits()),
+                                 RunOptions::Thorough(), ObserveLimits(options.flag_impl)),
                   reduce);
   }
   absl::StatusOr<Contestants> contestants = MakeAll(options.flag_impl);

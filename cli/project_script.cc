@@ -15,7 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/campaign.h"
-#include "cli/program_files.h"
+#include "harness/project_path.h"
 #include "kernel/build_record.h"
 #include "kernel/builds.h"
 

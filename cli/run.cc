@@ -90,7 +90,7 @@ absl::StatusOr<Json> RunAll(const std::vector<NamedProgram>& programs, const Opt
 // One program in a child of its own: for those that die.
 absl::StatusOr<Json> RunAlone(const NamedProgram& named, const Options& options) {
   IsolateLimits limits;
-  limits.time_ms = kProgramMs;
+  limits.time_ms = kProgramMs + StartupMs(options.flag_impl);
   absl::StatusOr<IsolatedOutcome> outcome =
       RunIsolated(named.program, options.flag_impl, MakeAll, RunOptionsOf(options), limits);
   if (!outcome.ok()) return outcome.status();
@@ -110,7 +110,7 @@ absl::StatusOr<Json> RunAlone(const NamedProgram& named, const Options& options)
 absl::StatusOr<Json> RunSafely(const std::vector<NamedProgram>& programs, const Options& options) {
   if (!options.flag_isolate) {
     IsolateLimits limits;
-    limits.time_ms = kBatchMs;
+    limits.time_ms = kBatchMs + StartupMs(options.flag_impl);
     absl::StatusOr<ChildEnd> end = RunInChild(
         [&](Beacon&) {
           absl::StatusOr<Json> results = RunAll(programs, options);

@@ -17,10 +17,11 @@ const std::vector<KnownImplementation>& KnownImplementations() {
       {"reference", "the oracle: the simplest thing that can be right"},
       {"model", "the optimised implementation; model:-switch turns an optimisation off"},
       {"linux",
-       "the mm/ of a Linux kernel, run as a process; linux:7.2 or linux:PATH names another"},
+       "the mm/ of a Linux kernel, run as a process; linux:7.2 or linux:PATH names another", true},
       {"guest",
        "a Linux kernel as Debian builds it, in a virtual machine; guest:6.18 or guest:PATH names "
-       "another"},
+       "another",
+       true},
   };
   return *known;
 }
@@ -63,6 +64,7 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeGuest(std::string_view spec,
                         Concat("'", spec, "': ", std::string(worker.status().message())));
   }
   options.worker = *std::move(worker);
+  // It shares the cores with all that it emulates, and StartupMs leaves time for a hang.
   options.worker.program_ms = 5000;
   options.demands = GuestDemands(*guest);
   return LinuxImplementation::Make(options);
@@ -126,6 +128,16 @@ absl::StatusOr<std::vector<std::string>> SplitSpecs(std::string_view specs) {
     }
   }
   return out;
+}
+
+uint32_t StartupMs(std::string_view specs) {
+  constexpr uint32_t kGuestMs = 20'000;
+  absl::StatusOr<std::vector<std::string>> list = SplitSpecs(specs);
+  uint32_t ms = 0;
+  for (const std::string& spec : list.ok() ? *list : std::vector<std::string>{}) {
+    if (spec.substr(0, spec.find_first_of(":,")) == "guest") ms += kGuestMs;
+  }
+  return ms;
 }
 
 absl::StatusOr<Contestants> MakeAll(std::string_view specs) {

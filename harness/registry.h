@@ -9,6 +9,7 @@
 #ifndef MMDIFF_HARNESS_REGISTRY_H_
 #define MMDIFF_HARNESS_REGISTRY_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,6 +27,8 @@ inline constexpr std::string_view kDefaultImplementations = "reference,model";
 struct KnownImplementation {
   std::string name;  // "model"
   std::string doc;   // one line
+  // A kernel has to be built or fetched before one can be made; it has no switches.
+  bool kernel = false;
 };
 // All that MakeImplementation knows, in a fixed order.
 const std::vector<KnownImplementation>& KnownImplementations();
@@ -36,6 +39,10 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeImplementation(std::string_v
 // Splits "reference,model:-a,-b" into its specs. Error: InvalidArgument for an empty spec, or a
 // switch with no spec before it.
 absl::StatusOr<std::vector<std::string>> SplitSpecs(std::string_view specs);
+
+// How much longer than its programs need a process that runs `specs` may take: time to boot, and to
+// boot again for what a first boot has shown. 0 for what starts at once.
+uint32_t StartupMs(std::string_view specs);
 
 // Everything a Lockstep needs to run `specs`. If "reference" is among them, every other
 // implementation gets a reference of its own to follow its choices. Error: as MakeImplementation;

@@ -1,6 +1,7 @@
 // A worker without a kernel, for the tests: serves the wire with the model, and fails on request.
 //
-// Started like a kernel (kernel/worker.h). Arguments "fake=WHAT[@OP][,after=N]" make it misbehave
+// Started like a kernel (kernel/worker.h), or, with the argument "poll", as if it were a virtual
+// machine, which neither wakes nor is woken. Arguments "fake=WHAT[@OP][,after=N]" make it misbehave
 // in operation OP of each program, but for the first N of the process:
 //   abort, hang, exit, warn, leak   end as a kernel may end (warn prints a kernel's warning)
 //   bad_page      print a report and go on
@@ -17,8 +18,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +26,7 @@
 #include <string_view>
 
 #include "harness/implementation.h"
+#include "kernel/launch.h"
 #include "kernel/wire.h"
 #include "kernel/wire_state.h"
 #include "model/model.h"
@@ -51,18 +51,13 @@ Misdeed ReadMisdeed(std::string_view text) {
   return out;
 }
 
-uint32_t LoadWord(uint32_t* word) {
-  return std::atomic_ref<uint32_t>(*word).load(std::memory_order_acquire);
-}
-void RaiseWord(uint32_t* word, uint32_t value) {
-  std::atomic_ref<uint32_t>(*word).store(value, std::memory_order_release);
-  syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
-
 class FakeKernel {
  public:
-  FakeKernel(mmdiff_wire* wire, Misdeed misdeed)
-      : wire_(*wire), misdeed_(std::move(misdeed)), model_(model::MakeModel("", &error_)) {}
+  FakeKernel(mmdiff_wire* wire, Machine machine, Misdeed misdeed)
+      : wire_(*wire),
+        machine_(machine),
+        misdeed_(std::move(misdeed)),
+        model_(model::MakeModel("", &error_)) {}
 
   [[noreturn]] void Serve() {
     if (misdeed_.what == "no_boot") {
@@ -73,17 +68,21 @@ class FakeKernel {
     std::strcpy(wire_.release, "0-fake");
     std::strcpy(wire_.features, "fake");
     if (misdeed_.what == "coverage") wire_.coverage_bytes = kOpcodes;
-    RaiseWord(&wire_.booted, 1);
+    RaiseWord(machine_, &wire_.booted, 1);
     uint32_t done = 0;
     for (;;) {
       while (LoadWord(&wire_.request) == done) {
-        syscall(SYS_futex, &wire_.request, FUTEX_WAIT, done, nullptr, nullptr, 0);
+        if (machine_ == Machine::kQemu) {
+          usleep(100);
+        } else {
+          syscall(SYS_futex, &wire_.request, FUTEX_WAIT, done, nullptr, nullptr, 0);
+        }
       }
       done = LoadWord(&wire_.request);
       RunProgram();
       wire_.op_index = MMDIFF_WIRE_IDLE;
       ++programs_;
-      RaiseWord(&wire_.reply, done);
+      RaiseWord(machine_, &wire_.reply, done);
       if (wire_.fate != MMDIFF_WIRE_OK) std::_Exit(1);
     }
   }
@@ -199,6 +198,7 @@ class FakeKernel {
   }
 
   mmdiff_wire& wire_;
+  const Machine machine_;
   const Misdeed misdeed_;
   std::string error_;
   std::unique_ptr<Implementation> model_;
@@ -212,10 +212,12 @@ class FakeKernel {
 
 int main(int argc, char** argv) {
   int fd = -1;
+  mmdiff::Machine machine = mmdiff::Machine::kProcess;
   mmdiff::Misdeed misdeed;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word.starts_with("mmdiff=") && !mmdiff::ReadNumber(word.substr(7), &fd)) return 2;
+    if (word == "poll") machine = mmdiff::Machine::kQemu;
     if (word.starts_with("fake=")) misdeed = mmdiff::ReadMisdeed(word.substr(5));
   }
   void* memory = mmap(nullptr, sizeof(mmdiff_wire), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -223,5 +225,5 @@ int main(int argc, char** argv) {
     std::fputs("usage: kernel_fake_worker mmdiff=FD [fake=WHAT]; it is for the tests\n", stderr);
     return 2;
   }
-  mmdiff::FakeKernel(static_cast<mmdiff_wire*>(memory), misdeed).Serve();
+  mmdiff::FakeKernel(static_cast<mmdiff_wire*>(memory), machine, misdeed).Serve();
 }

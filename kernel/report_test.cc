@@ -113,6 +113,57 @@ TEST(KernelReport, LockdepOopsAndHang) {
       "hang", "lru_add_drain");
 }
 
+// As a serial line gives them, with the module's name behind its functions.
+TEST(KernelReport, OfAVirtualMachine) {
+  Expect(
+      "[    2.019300] ------------[ cut here ]------------\r\n"
+      "[    2.019300] WARNING: CPU: 1 PID: 42 at mm/rmap.c:350 "
+      "__folio_add_rmap.isra.0+0x6b/0x80\r\n"
+      "[    2.019300] Modules linked in: mmdiff(OE)\r\n"
+      "[    2.019300] RIP: 0010:__folio_add_rmap.isra.0+0x6b/0x80\r\n"
+      "[    2.019300] Kernel panic - not syncing: kernel: panic_on_warn set ...\r\n",
+      "warning", "__folio_add_rmap", "mm/rmap.c:350");
+  Expect(
+      "[    1.5] WARNING: mm/memory.c:24 at zap_pte_range+0x7a6/0x930, CPU#0: init/1\r\n"
+      "[    1.5] ---[ end trace 0000000000000000 ]---\r\n",
+      "warning", "zap_pte_range", "CPU#0");
+  // A function of our own module.
+  Expect("WARNING: kernel/guest/module/run.c:9 at mmdiff_run+0x1/0x2 [mmdiff], CPU#1: init/1\r\n",
+         "warning", "mmdiff_run");
+  Expect(
+      "BUG: Bad page state in process init  pfn:0078e\r\n"
+      "page: refcount:0 mapcount:0 mapping:0000000000000000 index:0x1 pfn:0x78e\r\n"
+      "page dumped because: PAGE_FLAGS_CHECK_AT_FREE flag(s) set\r\nModules linked in: "
+      "mmdiff(OE)\r\n"
+      "Call Trace:\r\n <TASK>\r\n dump_stack_lvl+0x5d/0x80\r\n bad_page.cold+0x7a/0x91\r\n"
+      " free_page_is_bad_report+0x1/0x2\r\n __free_frozen_pages+0x4b8/0x560\r\n </TASK>\r\n"
+      "Kernel panic - not syncing: panic_on_taint set ...\r\n",
+      "bad_page", "__free_frozen_pages", "in process init");
+  Expect(
+      "page: refcount:1 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x1\r\n"
+      "page dumped because: VM_BUG_ON_PAGE(1)\r\nkernel BUG at mm/x.c:23!\r\n"
+      "Oops: invalid opcode: 0000 [#1] SMP NOPTI\r\nRIP: 0010:set_x+0x55/0x700\r\n"
+      "Call Trace:\r\n <TASK>\r\n other+0x1/0x2\r\n"
+      "Kernel panic - not syncing: Fatal exception\r\n",
+      "bug", "set_x", "(VM_BUG_ON_PAGE(1))");
+  Expect(
+      "BUG: unable to handle page fault for address: ffffea0000000034\r\n"
+      "#PF: supervisor read access in kernel mode\r\nOops: Oops: 0000 [#1] PREEMPT SMP\r\n"
+      "RIP: 0010:folio_lock+0x5/0x30\r\n",
+      "oops", "folio_lock");
+  Expect(
+      "Oops: general protection fault, probably for non-canonical address 0xdead000000000100: "
+      "0000 [#1] SMP\r\nRIP: 0010:list_del+0x5/0x30\r\n",
+      "oops", "list_del");
+  Expect("traps: PANIC: double fault, error_code: 0x0\r\nRIP: 0010:kmem_cache_alloc+0x5/0x30\r\n",
+         "oops", "kmem_cache_alloc");
+  Expect(
+      "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000009\r\n"
+      "Call Trace:\r\n <TASK>\r\n dump_stack_lvl+0x5d/0x80\r\n panic+0x344/0x3a0\r\n"
+      " do_exit+0x5a8/0xae0\r\n",
+      "oops", "do_exit", "Attempted to kill init");
+}
+
 TEST(KernelReport, TheFirstOfSeveralCounts) {
   Expect("BUG: Bad page state in process a  pfn:1\nWARNING: CPU: 0 PID: 1 at mm/a.c:1 f+0x1/0x2\n",
          "bad_page", "");

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "harness/choice.h"
 #include "kernel/report.h"
@@ -153,8 +154,9 @@ std::string Worker::release() const {
 }
 std::string Worker::features() const {
   std::string words(wire_->features, strnlen(wire_->features, sizeof(wire_->features)));
-  if (options_.machine == Machine::kQemu) {
-    words.insert(0, wire_->grade == MMDIFF_WIRE_PUBLIC ? "public " : "exact ");
+  const std::string grade = wire_->grade == MMDIFF_WIRE_PUBLIC ? "public" : "exact";
+  if (options_.machine == Machine::kQemu && !absl::StartsWith(words, grade)) {
+    words.insert(0, grade + " ");
   }
   while (words.ends_with(' ')) words.pop_back();
   return words;
@@ -229,15 +231,18 @@ std::string Worker::Console() const {
   return text;
 }
 
-// The last part of what was printed after the first `from` bytes.
-std::string Worker::ConsoleFrom(int64_t from) const {
+std::string Worker::BootWords() const { return ConsoleFrom(0, console_from_); }
+
+// The last part of what was printed after the first `from` bytes, up to byte `to`.
+std::string Worker::ConsoleFrom(int64_t from, int64_t to) const {
   struct stat file;
   if (fstat(console_fd_, &file) != 0) return "";
-  const int64_t size = file.st_size;
+  const int64_t size = std::min<int64_t>(file.st_size, to);
   from = std::max(from, size - static_cast<int64_t>(kConsoleBytes));
   std::string text(static_cast<size_t>(std::max<int64_t>(0, size - from)), '\0');
   const ssize_t n = pread(console_fd_, text.data(), text.size(), from);
   text.resize(n < 0 ? 0 : static_cast<size_t>(n));
+  std::erase(text, '\r');  // of a serial line
   return text;
 }
 

@@ -81,8 +81,9 @@ class Worker {
   uint64_t runs() const { return runs_; }  // programs run since it booted
   // What the last program left. Stays readable after the process has died.
   const mmdiff_wire& wire() const { return *wire_; }
-  std::string release() const;   // "6.12.117"
-  std::string features() const;  // "kasan debug_vm coverage"; of a guest, its grade first
+  std::string release() const;    // "6.12.117"
+  std::string BootWords() const;  // what it printed before it had booted
+  std::string features() const;   // "kasan debug_vm coverage"; of a guest, its grade first
 
  private:
   Worker() = default;
@@ -96,7 +97,7 @@ class Worker {
   void LetItEnd();
   void TrimConsole();
   bool ReportsQuietly();
-  std::string ConsoleFrom(int64_t from) const;
+  std::string ConsoleFrom(int64_t from, int64_t to = INT64_MAX) const;
   std::string Console() const;
   std::string HowItEnded() const;
 

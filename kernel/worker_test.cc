@@ -23,10 +23,14 @@ namespace {
 
 using testing::HasSubstr;
 
-WorkerOptions Fake(const std::string& misdeed = "") {
+WorkerOptions Fake(const std::string& misdeed = "", Machine machine = Machine::kProcess) {
   WorkerOptions options;
+  options.machine = machine;
   options.executable = MMDIFF_FAKE_WORKER;
-  if (!misdeed.empty()) options.arguments = {"fake=" + misdeed};
+  if (machine == Machine::kQemu) {
+    options.arguments = {"mmdiff=" + std::to_string(kLaunchWireFd), "poll"};
+  }
+  if (!misdeed.empty()) options.arguments.push_back("fake=" + misdeed);
   return options;
 }
 
@@ -43,11 +47,18 @@ WorkerRun RunOn(Worker* worker, uint32_t snap_from = MMDIFF_WIRE_IDLE) {
   return worker->Run(p.world, p.ops, snap_from, MMDIFF_WIRE_INVARIANTS);
 }
 
-TEST(Worker, RunsProgramsAndKeepsStatesFromWhereItIsAsked) {
-  auto worker = Worker::Start(Fake());
+// Each with a kernel that is a process and with one that is in a virtual machine.
+class EitherWorker : public testing::TestWithParam<Machine> {};
+INSTANTIATE_TEST_SUITE_P(Machines, EitherWorker, testing::Values(Machine::kProcess, Machine::kQemu),
+                         [](const auto& info) {
+                           return info.param == Machine::kQemu ? "Qemu" : "Process";
+                         });
+
+TEST_P(EitherWorker, RunsProgramsAndKeepsStatesFromWhereItIsAsked) {
+  auto worker = Worker::Start(Fake("", GetParam()));
   ASSERT_TRUE(worker.ok()) << worker.status();
   EXPECT_EQ((*worker)->release(), "0-fake");
-  EXPECT_EQ((*worker)->features(), "fake");
+  EXPECT_EQ((*worker)->features(), GetParam() == Machine::kQemu ? "exact fake" : "fake");
   for (int i = 1; i <= 100; ++i) {
     const WorkerRun run = RunOn(worker->get(), 3);
     ASSERT_EQ(run.end, WorkerEnd::kOk) << run.text;
@@ -64,9 +75,9 @@ TEST(Worker, RunsProgramsAndKeepsStatesFromWhereItIsAsked) {
   EXPECT_EQ(DigestOf(state), wire.results[4].digest);
 }
 
-TEST(Worker, SaysHowAKernelEnded) {
+TEST_P(EitherWorker, SaysHowAKernelEnded) {
   const auto end = [](const std::string& misdeed) {
-    WorkerOptions options = Fake(misdeed);
+    WorkerOptions options = Fake(misdeed, GetParam());
     options.program_ms = 200;
     auto worker = Worker::Start(options);
     EXPECT_TRUE(worker.ok()) << worker.status();
@@ -104,8 +115,8 @@ TEST(Worker, SaysHowAKernelEnded) {
   EXPECT_THAT(run.text, HasSubstr("3 pages"));
 }
 
-TEST(Worker, KeepsTheLastPartOfTheConsole) {
-  auto worker = Worker::Start(Fake("noise@1"));
+TEST_P(EitherWorker, KeepsTheLastPartOfTheConsole) {
+  auto worker = Worker::Start(Fake("noise@1", GetParam()));
   ASSERT_TRUE(worker.ok()) << worker.status();
   const WorkerRun run = RunOn(worker->get());
   EXPECT_EQ(run.end, WorkerEnd::kDied);
@@ -135,6 +146,19 @@ TEST(Worker, SaysWhyNoneStarts) {
   s = Worker::Start(Fake("bad_version")).status();
   EXPECT_THAT(std::string(s.message()), HasSubstr("version 3 of the wire and this mmdiff 2"));
 
+  // Of a virtual machine it is said which, and what to do about it.
+  options = Fake("no_boot", Machine::kQemu);
+  options.name = "guest 6.18.15";
+  options.remedy = "ask the doctor";
+  s = Worker::Start(options).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(s)) << s;
+  EXPECT_THAT(std::string(s.message()), HasSubstr("the guest 6.18.15 did not boot"));
+  EXPECT_THAT(std::string(s.message()), HasSubstr("; ask the doctor. It printed:\nKernel panic"));
+  options.executable = "/no/such/qemu";
+  s = Worker::Start(options).status();
+  EXPECT_TRUE(absl::IsNotFound(s)) << s;
+
+  options = Fake();
   options.executable = "/bin/sleep";
   options.arguments = {};
   options.boot_ms = 100;

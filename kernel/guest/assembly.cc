@@ -27,6 +27,8 @@ namespace fs = std::filesystem;
 
 constexpr char kInitrd[] = "initrd";
 constexpr char kModule[] = "mmdiff.ko";
+constexpr char kPrefix[] = "mmdiff-";
+constexpr size_t kKept = 6;
 // Of the image's own modules, what a guest without ours needs: a disk in memory, to swap to.
 constexpr const char* kModulesWithoutOurs[] = {"brd"};
 // Compiling takes seconds; whoever waits longer for another process waits for one that hangs.
@@ -112,13 +114,13 @@ absl::StatusOr<std::string> Pack(const Guest& guest, const std::string& init,
 }
 
 // Where the directories of an image's parts lie.
-absl::StatusOr<std::string> PartsPlace(const LocalGuestImage& image) {
+absl::StatusOr<std::string> PartsPlace(const GuestImage& image) {
   if (!image.directory.empty() && access(image.directory.c_str(), W_OK) == 0) {
     return image.directory;
   }
   absl::StatusOr<std::string> cache = KernelCache();
   if (!cache.ok()) return cache;
-  const std::string place = absl::StrCat(*cache, "/guest-parts");
+  const std::string place = absl::StrCat(*cache, "/guest-parts/", HashText(image.vmlinuz));
   if (absl::Status s = Files().MakeDirectories(place); !s.ok()) return s;
   return place;
 }
@@ -136,7 +138,8 @@ absl::StatusOr<Sources> FindSources(const Guest& guest) {
         "kernel/guest/init is not here: guests are prepared with mmdiff's sources; set MMDIFF_ROOT "
         "to the source tree");
   }
-  const bool build = guest.module.empty() && !guest.image.headers.empty();
+  // An init of its own knows nothing of our module.
+  const bool build = guest.module.empty() && guest.init.empty() && !guest.image.headers.empty();
   if (build) sources.build_module = ProjectPath("kernel/guest/module/build.sh");
   const std::string project =
       fs::path(sources.init).parent_path().parent_path().parent_path().string();
@@ -152,8 +155,10 @@ absl::StatusOr<Sources> FindSources(const Guest& guest) {
   return sources;
 }
 
-// Compiles and packs in `directory`, which is empty.
-absl::Status Assemble(const Guest& guest, const Sources& sources, const std::string& directory) {
+// Compiles and packs into `directory`, which is empty. The module is built where the last one was,
+// so that only what has changed is compiled.
+absl::Status Assemble(const Guest& guest, const Sources& sources, const std::string& place,
+                      const std::string& directory) {
   std::string init = guest.init;
   if (init.empty()) {
     init = directory + "/init";
@@ -161,39 +166,75 @@ absl::Status Assemble(const Guest& guest, const Sources& sources, const std::str
   }
   std::string module = guest.module;
   if (!sources.build_module.empty()) {
+    const std::string build = place + "/module-build";
     absl::StatusOr<std::string> said =
-        Run({sources.build_module, guest.image.headers, directory},
+        Run({sources.build_module, guest.image.headers, build},
             absl::StrCat("building mmdiff's module for Linux ", guest.image.release));
     if (!said.ok()) return said.status();
-    module = absl::StrCat(directory, "/", kModule);
+    module = absl::StrCat(build, "/", kModule);
   }
   absl::StatusOr<std::string> initrd = Pack(guest, init, module);
   if (!initrd.ok()) return initrd.status();
   return Files().Write(absl::StrCat(directory, "/", kInitrd), *initrd);
 }
 
-}  // namespace
+// Leaves the newest few of what was packed: others may still boot what is older than the sources.
+void RemoveOld(const std::string& place) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> packed;
+  std::error_code error;
+  for (fs::directory_iterator at(place, error), end; !error && at != end; at.increment(error)) {
+    std::error_code ignored;
+    if (!absl::StartsWith(at->path().filename().string(), kPrefix)) continue;
+    packed.emplace_back(at->last_write_time(ignored), at->path());
+  }
+  std::sort(packed.begin(), packed.end());
+  for (size_t i = 0; i + kKept < packed.size(); ++i) fs::remove_all(packed[i].second, error);
+}
 
-absl::StatusOr<GuestParts> AssembleGuest(const Guest& guest) {
+// Where the parts are, or will be.
+struct Plan {
+  Sources sources;
+  std::string place, directory, initrd;
+};
+
+absl::StatusOr<Plan> MakePlan(const Guest& guest) {
+  Plan plan;
   absl::StatusOr<Sources> sources = FindSources(guest);
   if (!sources.ok()) return sources.status();
   absl::StatusOr<std::string> place = PartsPlace(guest.image);
   if (!place.ok()) return place.status();
-  const std::string directory = absl::StrCat(*place, "/mmdiff-", sources->hash);
-  const GuestParts parts{absl::StrCat(directory, "/", kInitrd),
-                         !guest.module.empty() || !sources->build_module.empty()};
-  if (DurableFiles::Exists(parts.initrd)) return parts;
+  plan.sources = *std::move(sources);
+  plan.place = *std::move(place);
+  plan.directory = absl::StrCat(plan.place, "/", kPrefix, plan.sources.hash);
+  plan.initrd = absl::StrCat(plan.directory, "/", kInitrd);
+  return plan;
+}
+
+}  // namespace
+
+bool GuestIsAssembled(const Guest& guest) {
+  const absl::StatusOr<Plan> plan = MakePlan(guest);
+  return plan.ok() && DurableFiles::Exists(plan->initrd);
+}
+
+absl::StatusOr<GuestParts> AssembleGuest(const Guest& guest) {
+  const absl::StatusOr<Plan> plan = MakePlan(guest);
+  if (!plan.ok()) return plan.status();
+  const GuestParts parts{plan->initrd,
+                         !guest.module.empty() || !plan->sources.build_module.empty()};
+  if (DurableFiles::Exists(plan->initrd)) return parts;
   absl::StatusOr<DirectoryLock> lock =
-      DirectoryLock::Take(absl::StrCat(*place, "/.mmdiff.lock"), kLockMs);
+      DirectoryLock::Take(absl::StrCat(plan->place, "/.mmdiff.lock"), kLockMs);
   if (!lock.ok()) return lock.status();
-  if (DurableFiles::Exists(parts.initrd)) return parts;
+  if (DurableFiles::Exists(plan->initrd)) return parts;
   // Only whoever has the lock is in here, so one name is enough.
-  const std::string unfinished = absl::StrCat(*place, "/.mmdiff-unfinished");
+  const std::string unfinished = absl::StrCat(plan->place, "/.mmdiff-unfinished");
   std::error_code error;
   fs::remove_all(unfinished, error);
   if (absl::Status s = Files().MakeDirectories(unfinished); !s.ok()) return s;
-  if (absl::Status s = Assemble(guest, *sources, unfinished); !s.ok()) return s;
-  if (absl::Status s = Files().Rename(unfinished, directory); !s.ok()) return s;
+  if (absl::Status s = Assemble(guest, plan->sources, plan->place, unfinished); !s.ok()) return s;
+  if (absl::Status s = Files().Rename(unfinished, plan->directory); !s.ok()) return s;
+  RemoveOld(plan->place);
   return parts;
 }
 

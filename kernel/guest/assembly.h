@@ -21,6 +21,9 @@ struct GuestParts {
 // Errors: see PrepareGuest.
 absl::StatusOr<GuestParts> AssembleGuest(const Guest& guest);
 
+// Whether it has been done for these sources.
+bool GuestIsAssembled(const Guest& guest);
+
 }  // namespace mmdiff
 
 #endif  // MMDIFF_KERNEL_GUEST_ASSEMBLY_H_

@@ -31,14 +31,13 @@ std::string EntryOf(const fs::path& directory, std::string_view prefix) {
   return found.empty() ? "" : (directory / found).string();
 }
 
-// An image as Debian's packages unpack.
-absl::StatusOr<LocalGuestImage> ReadImage(const std::string& directory) {
-  LocalGuestImage image;
+// What packages of a kernel unpack into, also those that `make bindeb-pkg` of a kernel makes;
+// without a kernel if it is nothing of the kind.
+GuestImage UnpackedPackages(const std::string& directory) {
+  GuestImage image;
   image.directory = directory;
   image.vmlinuz = EntryOf(directory + "/boot", "vmlinuz-");
-  if (image.vmlinuz.empty()) {
-    return absl::NotFoundError(absl::StrCat(directory, " holds no boot/vmlinuz-*"));
-  }
+  if (image.vmlinuz.empty()) return image;
   image.release = fs::path(image.vmlinuz).filename().string().substr(8);
   image.version = image.release.substr(0, image.release.find_first_of("+-"));
   std::error_code error;
@@ -49,6 +48,11 @@ absl::StatusOr<LocalGuestImage> ReadImage(const std::string& directory) {
   image.modules = if_there(directory + "/lib/modules/" + image.release);
   image.headers = if_there(directory + "/usr/src/linux-headers-" + image.release);
   return image;
+}
+
+// As kernel/guest/images.h has it.
+bool LooksLikePath(const std::string& name) {
+  return absl::StrContains(name, "/") || absl::StartsWith(name, "~") || absl::StartsWith(name, ".");
 }
 
 }  // namespace
@@ -69,27 +73,27 @@ absl::StatusOr<Guest> FindGuest(std::string_view which) {
                        "cpus=N, 1 to ", kMaxCpus));
     }
   }
-  const std::string path = AbsolutePath(parts[0]);
   std::error_code error;
   for (const std::string& file : {guest.module, guest.init}) {
     if (!file.empty() && !fs::is_regular_file(file, error)) {
       return absl::NotFoundError(absl::StrCat("there is no file ", file));
     }
   }
-  if (!parts[0].empty() && fs::is_directory(path, error)) {
-    absl::StatusOr<LocalGuestImage> image = ReadImage(path);
-    if (!image.ok()) return image.status();
-    guest.image = *std::move(image);
-    return guest;
+  const std::string& name = parts[0];
+  if (LooksLikePath(name)) {
+    const std::string path = AbsolutePath(name);
+    if (fs::is_regular_file(path, error)) {
+      guest.image.vmlinuz = path;
+      guest.image.release = guest.image.version = fs::path(path).filename().string();
+      return guest;
+    }
+    guest.image = UnpackedPackages(path);
+    if (!guest.image.vmlinuz.empty()) return guest;
   }
-  if (!parts[0].empty() && fs::is_regular_file(path, error)) {
-    guest.image.vmlinuz = path;
-    guest.image.release = fs::path(path).filename().string();
-    guest.image.version = guest.image.release;
-    return guest;
-  }
-  return absl::NotFoundError(
-      absl::StrCat("there is no image ", parts[0], "; ./mmdiff guest fetch ", parts[0]));
+  absl::StatusOr<GuestImage> image = FindGuestImage(name);
+  if (!image.ok()) return image.status();
+  guest.image = *std::move(image);
+  return guest;
 }
 
 absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest) {
@@ -107,6 +111,8 @@ absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest) {
   options.remedy = "./mmdiff guest doctor looks for the cause";
   return options;
 }
+
+bool GuestIsPrepared(const Guest& guest) { return GuestIsAssembled(guest); }
 
 WorldDemands GuestDemands(const Guest& guest) {
   return {.table = 512, .batch = 31, .max_cpus = guest.cpus, .no_tlb = true};

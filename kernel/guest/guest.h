@@ -12,23 +12,14 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "kernel/guest/images.h"
 #include "kernel/worker.h"
 #include "program/world_demands.h"
 
 namespace mmdiff {
 
-struct LocalGuestImage {
-  std::string directory;  // all of it; empty for a kernel that lies by itself
-  std::string version;    // "6.18"
-  std::string release;    // "6.18.15+deb13-cloud-amd64"
-  std::string vmlinuz;    // path of the kernel
-  std::string config;     // path of its configuration; empty if it is not there
-  std::string modules;    // path of its modules' directory; empty if there are none
-  std::string headers;    // path to build modules with; empty: no module can be built
-};
-
 struct Guest {
-  LocalGuestImage image;
+  GuestImage image;
   std::string module;  // mmdiff.ko as it was given; empty: it is built if there are headers
   std::string init;    // a static program to run in place of mmdiff's init; for tests
   uint32_t cpus = 2;   // 1 to 8
@@ -36,8 +27,9 @@ struct Guest {
 
 // A guest by what a user writes after "guest:":
 //   ""                             the default image
-//   6.18, 6.18.15                  an image that was fetched
-//   a directory                    an image that lies elsewhere
+//   6.18, 6.18.15                  an image that was fetched (kernel/guest/images.h)
+//   a directory                    an image that lies elsewhere, or what packages of a kernel and
+//                                  its headers were unpacked into
 //   a file[,module=FILE]           a kernel (bzImage), and mmdiff's module for it
 // and after each of them [,cpus=N][,init=FILE]. Error: NotFound, with the command that fetches it;
 // InvalidArgument for what cannot be a guest.
@@ -47,6 +39,9 @@ absl::StatusOr<Guest> FindGuest(std::string_view which);
 // sources of what goes into a guest; Internal if they cannot be compiled, with what the compiler
 // said.
 absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest);
+
+// Whether PrepareGuest would find all of it there.
+bool GuestIsPrepared(const Guest& guest);
 
 // What a guest demands of worlds: x86-64's page tables, the batches of its kernel, its own CPUs and
 // real TLBs, of which nobody knows what they keep.

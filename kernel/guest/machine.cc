@@ -15,11 +15,6 @@ namespace {
 
 constexpr char kQemu[] = "qemu-system-x86_64";
 
-// A comma in a path would end an option's value.
-std::string Escaped(const std::string& path) {
-  return absl::StrJoin(std::vector<std::string>(absl::StrSplit(path, ',')), ",,");
-}
-
 // What every guest's kernel is booted with.
 constexpr const char* kCommandLine[] = {
     // The first report is the last: a warning, an oops or a bad page (taint 5) panics, and a panic
@@ -81,8 +76,8 @@ std::vector<std::string> QemuArguments(const GuestMachine& machine) {
   add("-object", absl::StrCat("memory-backend-file,id=wire,share=on,size=", MMDIFF_WIRE_PCI_BYTES,
                               ",mem-path=/proc/self/fd/", kLaunchWireFd));
   add("-device", "ivshmem-plain,memdev=wire");
-  add("-kernel", Escaped(machine.kernel));
-  add("-initrd", Escaped(machine.initrd));
+  add("-kernel", machine.kernel);
+  add("-initrd", machine.initrd);
   add("-append", absl::StrJoin(std::begin(kCommandLine), std::end(kCommandLine), " "));
   return words;
 }

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Of mmdiff.ko: its device, and what it is asked for. */
@@ -47,6 +48,20 @@ void mmdiff_give_up(int error, const char *format, ...)
 	reboot(RB_POWER_OFF);
 	for (;;)
 		pause();
+}
+
+static long milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* For whoever wants to know where a boot's time went; the host reads it off the console. */
+static void tell_times(long kernel)
+{
+	printf("mmdiff boot: kernel %ld ms, init %ld ms\n", kernel, milliseconds() - kernel);
 }
 
 static void mount_at(const char *type, const char *where, bool needed)
@@ -156,7 +171,7 @@ static void forget_library(void)
 }
 
 /* Becomes the executor, and the template of the processes that it runs operations in. */
-static void serve_exact(void)
+static void serve_exact(long kernel)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	int fd, error;
@@ -181,12 +196,14 @@ static void serve_exact(void)
 		ioctl(DEVICE_FD, BE_TEMPLATE, 0);
 		mmdiff_give_up(errno, "the template of all processes has ended");
 	}
+	tell_times(kernel);
 	error = ioctl(DEVICE_FD, RUN, 0) ? errno : 0;
 	mmdiff_give_up(error, "the module runs no programs any more");
 }
 
 int main(void)
 {
+	long kernel = milliseconds();
 	struct stat file;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -200,6 +217,6 @@ int main(void)
 	mmdiff_settle();
 	load_all("/modules");
 	if (stat("/mmdiff.ko", &file) == 0)
-		serve_exact();
+		serve_exact(kernel);
 	mmdiff_serve_public();
 }
