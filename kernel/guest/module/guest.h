@@ -7,6 +7,7 @@
  *   hooks.c    calls inside the kernel that pass through the executor
  *   asked.c    answers that madvise was given
  *   doors.c    reclaim, migration in phases
+ *   swap_place.c  where slots are looked for
  *   cpus.c     CPUs, their batches, counters that are kept for each of them
  *   mmu.c      accesses
  */
