@@ -428,11 +428,55 @@ static struct {
 	struct process *process;	/* of the visit that is not reported yet */
 	u32 vpn, n;
 	bool lazyfree;	/* when it began */
+#ifdef MMDIFF_SEEN_LATE
+	struct page *page;	/* of the visit's first entry */
+	u32 run, alike;		/* entries from there on that a batch may have, and that agree in write */
+#endif
 } walk;
+
+#ifdef MMDIFF_SEEN_LATE
+/* What the visit may become: consecutive pages of the folio in one VMA and one page table. */
+static void batch_begin(struct page_vma_mapped_walk *pvmw)
+{
+	struct mm_struct *mm = pvmw->vma->vm_mm;
+	u32 stop = min(vpn_of(pvmw->vma->vm_end), (u32)round_up(walk.vpn + 1, PTRS_PER_PTE));
+	bool write = pte_write(mmu_pte(mm, walk.vpn));
+
+	walk.page = mmu_page(mm, walk.vpn);
+	walk.run = walk.alike = 1;
+	if (!walk.page || !folio_test_large(walk.folio))
+		return;
+	stop = min(stop, walk.vpn + (u32)folio_nr_pages(walk.folio) -
+			 (u32)folio_page_idx(walk.folio, walk.page));
+	while (walk.vpn + walk.run < stop && mmu_page(mm, walk.vpn + walk.run) == walk.page + walk.run) {
+		if (walk.alike == walk.run && pte_write(mmu_pte(mm, walk.vpn + walk.run)) == write)
+			walk.alike++;
+		walk.run++;
+	}
+}
+
+/* What it became: the entries that are gone; if they were all put back, those that are unmapped as one. */
+static u32 batch_end(void)
+{
+	u32 n = 0;
+
+	if (!walk.page)
+		return 1;
+	while (n < walk.run && mmu_page(walk.process->mm, walk.vpn + n) != walk.page + n)
+		n++;
+	if (n || MMDIFF_BEFORE(6, 15) || (folio_test_anon(walk.folio) && !walk.lazyfree))
+		return max(n, 1u);
+	return walk.alike;
+}
+#endif
 
 static void visit_end(void)
 {
 	if (walk.process) {
+#ifdef MMDIFF_SEEN_LATE
+		if (walk.kind == WALK_UNMAP)
+			walk.n = batch_end();
+#endif
 		choose(CHOICE_Visit, walk.process->id, walk.vpn, walk.n);
 		if (MMDIFF_BEFORE(6, 18) && walk.kind == WALK_UNMAP && walk.locked && folio_test_large(walk.folio))
 			choose(CHOICE_NoMlock, 0, walk.vpn, 0);
@@ -476,6 +520,9 @@ bool mmdiff_page_vma_mapped_walk(struct page_vma_mapped_walk *pvmw)
 	walk.process = process_of(pvmw->vma->vm_mm);
 	walk.vpn = vpn_of(pvmw->address);
 	walk.n = 1;
+#ifdef MMDIFF_SEEN_LATE
+	batch_begin(pvmw);
+#endif
 	return found;
 }
 
@@ -499,7 +546,7 @@ static void walk_begin(enum walk_kind kind, struct folio *folio, bool heeds_mloc
 static void walk_end(void)
 {
 	visit_end();
-#ifdef MMDIFF_LAZYFREE_SEEN_LATE
+#ifdef MMDIFF_SEEN_LATE
 	if (walk.kind == WALK_UNMAP && walk.lazyfree && folio_test_swapbacked(walk.folio) &&
 	    !folio_test_dirty(walk.folio))
 		choose(CHOICE_LazyfreeKeep, 0, walk.vpn, 0);

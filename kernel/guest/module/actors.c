@@ -263,8 +263,10 @@ static void perform_here(void *arg)
 	hooks_begin();
 	all_tables_changed();
 	asked_begin(performance->op);
+	protected_begin(performance->op);
 	performance->result = perform(performance->op);
 	asked_end();
+	protected_end(performance->op);
 }
 
 struct op_result machine_perform(const struct mmdiff_wire_op *op)

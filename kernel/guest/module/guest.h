@@ -6,6 +6,7 @@
  *   actors.c   processes: each mm of a program is that of a task, in which its operations run
  *   hooks.c    calls inside the kernel that pass through the executor
  *   asked.c    answers that madvise was given
+ *   protected.c  what mprotect has treated as one
  *   doors.c    reclaim, migration in phases
  *   swap_place.c  where slots are looked for
  *   cpus.c     CPUs, their batches, counters that are kept for each of them
@@ -37,6 +38,10 @@ void asked_until_split(struct folio *folio);
 void asked_not_split(void);
 void asked_until_reclaim(struct list_head *folios);
 void asked_end(void);
+
+/* protected.c */
+void protected_begin(const struct mmdiff_wire_op *op);
+void protected_end(const struct mmdiff_wire_op *op);
 
 /* cpus.c */
 void move_to_cpu(u32 to);		/* the task that calls */

@@ -9,6 +9,7 @@
  * one file only; it is told by its name.
  */
 #include <linux/kallsyms.h>
+#include <linux/ksm.h>
 #include <linux/memcontrol.h>
 #include <linux/shmem_fs.h>
 #include "guest.h"
@@ -103,16 +104,78 @@ static void hook_folio_add_anon_rmap_ptes(struct folio *folio, struct page *page
 	folio_add_anon_rmap_ptes(folio, page, nr, vma, addr, flags);
 }
 
+/* The window of the fault-around that is going on. */
+static pgoff_t window_first, window_last;
+
+static vm_fault_t hook_filemap_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+{
+	window_first = first;
+	window_last = last;
+	return filemap_map_pages(vmf, first, last);
+}
+
+/* Of a folio that is mapped as a whole: does an entry outside of the window get a page? */
+static bool beyond_window(struct vm_fault *vmf, struct folio *folio, unsigned int nr, unsigned long addr)
+{
+	u32 i;
+
+	if (vmf->page || nr != folio_nr_pages(folio))
+		return false;
+	for (i = 0; i < nr; i++) {
+		pgoff_t at = folio->index + i;
+
+		if ((at < window_first || at > window_last) &&
+		    pte_none(mmu_pte(vmf->vma->vm_mm, vpn_of(addr) + i)))
+			return true;
+	}
+	return false;
+}
+
 static void hook_set_pte_range(struct vm_fault *vmf, struct folio *folio, struct page *page, unsigned int nr,
 			       unsigned long addr)
 {
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
 
+	if (beyond_window(vmf, folio, nr, addr))
+		choose(CHOICE_AroundWhole, 0, vpn_of(addr), 0);
 	set_pte_range(vmf, folio, page, nr, addr);
 	if (write && !(vmf->vma->vm_flags & VM_SHARED))
 		return;
 	mmdiff_file_maps(vmf, folio, nr, addr, mmu_pte(vmf->vma->vm_mm, vpn_of(addr)), !write);
 }
+
+#if !MMDIFF_BEFORE(7, 2)
+static struct folio *hook_swapin_sync(swp_entry_t entry, gfp_t flag, unsigned long orders, struct vm_fault *vmf,
+				      struct mempolicy *mpol, pgoff_t ilx)
+{
+	struct folio *folio = swapin_sync(entry, flag, orders, vmf, mpol, ilx);
+
+	return called_by("do_swap_page") ? mmdiff_swapped_in(folio) : folio;
+}
+#endif
+
+#if !MMDIFF_BEFORE(7, 3)
+vm_fault_t do_swap_page(struct vm_fault *vmf);
+static struct vm_fault *fault_of;
+
+static vm_fault_t hook_do_swap_page(struct vm_fault *vmf)
+{
+	vm_fault_t ret;
+
+	fault_of = vmf;
+	ret = do_swap_page(vmf);
+	fault_of = NULL;
+	return ret;
+}
+
+/* do_swap_page() drained the batches until 7.2 where it calls this now. */
+static struct folio *hook_ksm_might_need_to_copy(struct folio *folio, struct vm_area_struct *vma, unsigned long addr)
+{
+	if (called_by("do_swap_page") && fault_of)
+		mmdiff_undrained(fault_of, folio);
+	return ksm_might_need_to_copy(folio, vma, addr);
+}
+#endif
 
 /* --- long-term pins --------------------------------------------------------------------------------- */
 
@@ -226,6 +289,15 @@ static void hook_try_to_migrate(struct folio *folio, enum ttu_flags flags)
 		mmdiff_try_to_migrate(folio, flags);
 }
 
+#if !MMDIFF_BEFORE(6, 18)
+static unsigned int hook_folio_pte_batch(struct folio *folio, pte_t *ptep, pte_t pte, unsigned int max_nr)
+{
+	unsigned int n = folio_pte_batch(folio, ptep, pte, max_nr);
+
+	return called_by("folio_referenced_one") ? mmdiff_visit_batch(n) : n;
+}
+#endif
+
 static int hook_folio_referenced(struct folio *folio, int is_locked, struct mem_cgroup *memcg,
 				 mmdiff_vm_flags *vm_flags)
 {
@@ -326,7 +398,16 @@ struct hook {
 #define HOOK(function) { .name = #function, .from = function, .to = (typeof(&function)){ hook_##function } }
 static struct hook hooks[] = {
 	HOOK(handle_mm_fault), HOOK(migration_entry_wait), HOOK(__folio_lock_or_retry), HOOK(shmem_fault),
-	HOOK(workingset_refault), HOOK(folio_add_anon_rmap_ptes), HOOK(set_pte_range),
+#if !MMDIFF_BEFORE(7, 2)
+	HOOK(swapin_sync),
+#endif
+#if !MMDIFF_BEFORE(7, 3)
+	HOOK(ksm_might_need_to_copy), HOOK(do_swap_page),
+#endif
+#if !MMDIFF_BEFORE(6, 18)
+	HOOK(folio_pte_batch),
+#endif
+	HOOK(filemap_map_pages), HOOK(workingset_refault), HOOK(folio_add_anon_rmap_ptes), HOOK(set_pte_range),
 	HOOK(folio_isolate_lru), HOOK(migrate_pages),
 	HOOK(lru_add_drain), HOOK(tlb_gather_mmu), HOOK(tlb_flush_mmu), HOOK(tlb_finish_mmu), HOOK(__mm_populate),
 	HOOK(page_vma_mapped_walk), HOOK(try_to_unmap), HOOK(try_to_migrate), HOOK(folio_referenced),

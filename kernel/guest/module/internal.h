@@ -22,6 +22,14 @@ void flush_tlb_mm_range(struct mm_struct *mm, unsigned long start, unsigned long
 #include "windows.h"
 
 /* mm/internal.h, mm/swap.h */
+#if !MMDIFF_BEFORE(6, 18)
+unsigned int folio_pte_batch(struct folio *folio, pte_t *ptep, pte_t pte, unsigned int max_nr);
+#endif
+#if !MMDIFF_BEFORE(7, 2)
+struct mempolicy;
+struct folio *swapin_sync(swp_entry_t entry, gfp_t flag, unsigned long orders, struct vm_fault *vmf,
+			  struct mempolicy *mpol, pgoff_t ilx);
+#endif
 #if !MMDIFF_BEFORE(7, 3)
 void lru_add_drain(void);
 void lru_cache_disable(void);
@@ -67,8 +75,11 @@ struct folio *swap_cache_get_folio(swp_entry_t entry);
 
 /* The executor's own calls of what hooks.c watches. */
 #define tlb_finish_mmu(tlb) (mmdiff_gather_flush(), (tlb_finish_mmu)(tlb))
-/* try_to_unmap() makes a lazyfree folio swapbacked again without a call: it is seen afterwards. */
-#define MMDIFF_LAZYFREE_SEEN_LATE
+/*
+ * What try_to_unmap() does without a call is seen afterwards: that it makes a lazyfree folio swapbacked again, and
+ * how many entries it takes as one.
+ */
+#define MMDIFF_SEEN_LATE
 
 /* System calls, by their handlers. */
 long __x64_sys_mprotect(const struct pt_regs *regs);
