@@ -56,11 +56,11 @@ int Main(int argc, char** argv) {
   LinuxOptions options;
   options.name = "worker";
   options.worker.executable = TakeFlag(&argc, argv, "kernel", MMDIFF_FAKE_WORKER);
-  options.table = static_cast<uint32_t>(TakeNumber(&argc, argv, "table", World().table));
+  options.demands.table = static_cast<uint32_t>(TakeNumber(&argc, argv, "table", World().table));
   options.replay_every = 0;
   const uint64_t programs = std::max(kSamples, TakeNumber(&argc, argv, "programs", 1000000));
   GenerateOptions generate;
-  generate.world.table = options.table;
+  generate.world.table = options.demands.table;
   generate.ops = TakeNumber(&argc, argv, "ops", 20);
   Report report(TakeFlag(&argc, argv, "jsonl", ""));
   RefuseOtherFlags(argc, argv);

@@ -41,7 +41,7 @@ int Main(int argc, char** argv) {
   LinuxOptions options;
   options.name = "worker";
   options.worker.executable = TakeFlag(&argc, argv, "kernel", MMDIFF_FAKE_WORKER);
-  options.table = static_cast<uint32_t>(TakeNumber(&argc, argv, "table", World().table));
+  options.demands.table = static_cast<uint32_t>(TakeNumber(&argc, argv, "table", World().table));
   const uint64_t count = TakeNumber(&argc, argv, "programs", 2000);
   const uint64_t ops = TakeNumber(&argc, argv, "ops", 20);
   const uint64_t repetitions = TakeNumber(&argc, argv, "repetitions", 5);
@@ -49,7 +49,7 @@ int Main(int argc, char** argv) {
   RefuseOtherFlags(argc, argv);
 
   GenerateOptions generate;
-  generate.world.table = options.table;
+  generate.world.table = options.demands.table;
   generate.ops = ops;
   std::vector<Program> programs;
   for (uint64_t seed = 1; seed <= count; ++seed) programs.push_back(Generate(seed, generate));

@@ -24,7 +24,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/program_files.h"
 #include "cli/seeds.h"
-#include "harness/demanded_table.h"
+#include "harness/demands.h"
 #include "harness/isolate.h"
 #include "harness/registry.h"
 #include "nlohmann/json.hpp"
@@ -154,15 +154,19 @@ absl::Status Campaign::Prepare() {
   for (const char* part : {"/corpus", "/deaths", "/artifacts", "/quarantine"}) {
     if (absl::Status s = MakeDirectory(work + part); !s.ok()) return s;
   }
-  absl::StatusOr<DemandedTable> demanded = TableDemandedBy(*contestants);
-  if (!demanded.ok()) return demanded.status();
-  absl::StatusOr<size_t> seeds = WriteSeeds(options_.corpus, corpus, demanded->table);
+  absl::StatusOr<Demands> demands = DemandsOf(*contestants);
+  if (!demands.ok()) return demands.status();
+  absl::StatusOr<size_t> seeds = WriteSeeds(options_.corpus, corpus, *demands);
   if (!seeds.ok()) return seeds.status();
   result_.seeds = *seeds;
-  kernels_ = demanded->table != 0;
+  kernels_ = demands->world.any();
   if (kernels_) {
-    printer_->Say(absl::StrCat("programs run with table=", demanded->table, ", as ", demanded->who,
-                               " demands; those of other tables are carried over"));
+    printer_->Say(absl::StrCat("programs run with ", DemandsText(demands->world), ", as ",
+                               demands->who, " demands; those of other worlds are carried over"));
+  }
+  if (demands->lacks.any()) {
+    printer_->Say(absl::StrCat("programs run without ", OpcodesText(demands->lacks), ", for which ",
+                               demands->lacking, " has no counterpart"));
   }
   for (size_t i = 0; i < options_.jobs; ++i) {
     absl::StatusOr<SharedStats> stats =
@@ -428,13 +432,15 @@ absl::Status Campaign::OnEnd(Worker* worker, int wait_status) {
 
 void Campaign::CountUp() {
   CampaignNumbers& n = result_.numbers;
-  n.programs = n.operations = n.effective = n.unsupported = n.sightings = n.outcomes = 0;
+  n.programs = n.operations = n.effective = n.unsupported = n.left_out = n.sightings = n.outcomes =
+      0;
   for (const auto& worker : workers_) {
     const StatsPage& page = worker->stats.page();
     n.programs += page.programs.load(std::memory_order_relaxed);
     n.operations += page.operations.load(std::memory_order_relaxed);
     n.effective += page.effective.load(std::memory_order_relaxed);
     n.unsupported += page.unsupported.load(std::memory_order_relaxed);
+    n.left_out += page.left_out.load(std::memory_order_relaxed);
     n.sightings += page.sightings.load(std::memory_order_relaxed);
     n.outcomes = std::max(n.outcomes, page.outcomes.load(std::memory_order_relaxed));
   }

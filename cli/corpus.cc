@@ -88,9 +88,9 @@ absl::StatusOr<Exit> Seeds(const std::vector<std::string>& directories, const Op
     return absl::InvalidArgumentError("corpus seeds needs --output DIR for the binary files");
   }
   if (absl::Status s = MakeDirectory(options.flag_output); !s.ok()) return s;
-  absl::StatusOr<DemandedTable> demanded = TableForSpecs(options.flag_impl);
-  if (!demanded.ok()) return demanded.status();
-  absl::StatusOr<size_t> written = WriteSeeds(directories, options.flag_output, demanded->table);
+  absl::StatusOr<Demands> demands = DemandsOfSpecs(options.flag_impl);
+  if (!demands.ok()) return demands.status();
+  absl::StatusOr<size_t> written = WriteSeeds(directories, options.flag_output, *demands);
   if (!written.ok()) return written.status();
   if (options.flag_json) {
     std::puts(Json{{"programs", *written}, {"output", options.flag_output}}.dump(2).c_str());
@@ -133,17 +133,16 @@ absl::StatusOr<Exit> Distil(const std::vector<std::string>& directories, const O
   for (const std::string& directory : {from, to, options.flag_output}) {
     if (absl::Status s = MakeDirectory(directory); !s.ok()) return s;
   }
-  absl::StatusOr<DemandedTable> demanded = TableForSpecs(options.flag_impl);
-  if (!demanded.ok()) return demanded.status();
-  if (absl::StatusOr<size_t> written = WriteSeeds(directories, from, demanded->table);
-      !written.ok()) {
+  absl::StatusOr<Demands> demands = DemandsOfSpecs(options.flag_impl);
+  if (!demands.ok()) return demands.status();
+  if (absl::StatusOr<size_t> written = WriteSeeds(directories, from, *demands); !written.ok()) {
     return written.status();
   }
   if (absl::Status s = MergeBinary(*worker, options.flag_impl, from, to); !s.ok()) return s;
   // Kept programs keep their names, their expectations and their geometry.
   std::map<std::string, const NamedProgram*> by_seed;
   for (const NamedProgram& named : *programs)
-    by_seed.emplace(SeedName(SeedOf(named.program, demanded->table)), &named);
+    by_seed.emplace(SeedName(SeedOf(named.program, *demands)), &named);
   size_t kept = 0;
   for (const auto& entry : std::filesystem::directory_iterator(to)) {
     std::ifstream in(entry.path(), std::ios::binary);

@@ -79,6 +79,7 @@ nlohmann::ordered_json ResultJson(const CampaignOptions& options, const Campaign
   json["operations_per_s"] = n.operations_per_s();
   json["effective_share"] = n.effective_share();
   json["unsupported"] = n.unsupported;
+  json["left_out"] = n.left_out;
   json["outcomes"] = n.outcomes;
   json["coverage"] = n.coverage;
   json["features"] = n.features;
@@ -116,6 +117,8 @@ std::string SummaryText(const CampaignOptions& options, const CampaignResult& re
   row("programs", absl::StrFormat("%d (%s/s)", n.programs, ShortNumber(n.programs_per_s())));
   row("operations", absl::StrFormat("%d (%s/s)", n.operations, ShortNumber(n.operations_per_s())));
   row("effective", absl::StrFormat("%.1f%%", 100 * n.effective_share()));
+  if (n.left_out != 0)
+    row("left out", absl::StrFormat("%d operations, with no counterpart", n.left_out));
   row("coverage", absl::StrFormat("%d edges, %d features, %d outcomes of operations", n.coverage,
                                   n.features, n.outcomes));
   row("corpus", absl::StrFormat("%d programs, from %d seeds", n.corpus, result.seeds));

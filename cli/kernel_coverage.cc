@@ -19,7 +19,7 @@
 #include "kernel/linux.h"
 #include "kernel/worker.h"
 #include "nlohmann/json.hpp"
-#include "program/carry.h"
+#include "program/world_demands.h"
 
 namespace mmdiff {
 namespace {
@@ -300,7 +300,8 @@ absl::StatusOr<Exit> PrintKernelCoverage(const Options& options) {
   }
   absl::StatusOr<std::vector<NamedProgram>> programs = ReadPrograms(paths);
   if (!programs.ok()) return programs.status();
-  for (NamedProgram& named : *programs) ForceTable(kLinuxTable, kMaxOps, &named.program);
+  for (NamedProgram& named : *programs)
+    ForceDemands({.table = kLinuxTable}, kMaxOps, &named.program);
   absl::StatusOr<KernelCoverage> coverage = MeasureKernelCoverage(*build, *programs);
   if (!coverage.ok()) return coverage.status();
   for (const std::string& name : coverage->failed_programs) {

@@ -15,6 +15,7 @@ struct CampaignNumbers {
   uint64_t operations = 0;
   uint64_t effective = 0;
   uint64_t unsupported = 0;
+  uint64_t left_out = 0;  // operations that an implementation has no counterpart for
   uint64_t outcomes = 0;  // pairs (operation, errno)
   uint64_t coverage = 0;  // edges
   uint64_t features = 0;

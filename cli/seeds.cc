@@ -9,7 +9,6 @@
 #include "absl/strings/str_format.h"
 #include "harness/project_path.h"
 #include "program/binary.h"
-#include "program/carry.h"
 #include "targets/stats_page.h"
 
 namespace mmdiff {
@@ -32,18 +31,18 @@ std::string SeedName(const std::vector<uint8_t>& bytes) {
   return absl::StrFormat("%016x", InputHash(bytes.data(), bytes.size()));
 }
 
-std::vector<uint8_t> SeedOf(const Program& program, uint32_t table) {
-  Program carried = program;
-  ForceTable(table, kMaxOps, &carried);
-  return Encode(carried);
+std::vector<uint8_t> SeedOf(const Program& program, const Demands& demands) {
+  Program suitable = program;
+  MakeSuit(demands, kMaxOps, &suitable);
+  return Encode(suitable);
 }
 
 absl::StatusOr<size_t> WriteSeeds(const std::vector<std::string>& directories,
-                                  const std::string& binary_dir, uint32_t table) {
+                                  const std::string& binary_dir, const Demands& demands) {
   absl::StatusOr<std::vector<NamedProgram>> programs = ReadPrograms(directories);
   if (!programs.ok()) return programs.status();
   for (const NamedProgram& named : *programs) {
-    const std::vector<uint8_t> bytes = SeedOf(named.program, table);
+    const std::vector<uint8_t> bytes = SeedOf(named.program, demands);
     const std::string path = absl::StrCat(binary_dir, "/", SeedName(bytes));
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
     out.write(reinterpret_cast<const char*>(bytes.data()),

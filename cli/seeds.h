@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "cli/program_files.h"
+#include "harness/demands.h"
 
 namespace mmdiff {
 
@@ -19,14 +20,14 @@ absl::StatusOr<std::vector<std::string>> CommittedCorpora(bool with_crashes);
 // Name of a binary file: the hash of its bytes in hex.
 std::string SeedName(const std::vector<uint8_t>& bytes);
 
-// The binary form of a program, with page tables of `table` entries (see ForceTable); 0: as it is.
-std::vector<uint8_t> SeedOf(const Program& program, uint32_t table);
+// The binary form of a program, made to suit the demands (see MakeSuit).
+std::vector<uint8_t> SeedOf(const Program& program, const Demands& demands);
 
 // Writes each program of `directories` as SeedOf gives it into `binary_dir`, which must exist.
 // Gives the number of programs. Error: a program that does not parse, naming file, line and column;
 // an unwritable directory.
 absl::StatusOr<size_t> WriteSeeds(const std::vector<std::string>& directories,
-                                  const std::string& binary_dir, uint32_t table);
+                                  const std::string& binary_dir, const Demands& demands);
 
 }  // namespace mmdiff
 

@@ -42,6 +42,11 @@ class FakeImplementation : public Implementation {
     info_.switches.push_back({name, on, "a switch"});
   }
 
+  void Demand(const WorldDemands& demands, const OpcodeSet& lacks = {}) {
+    info_.demands = demands;
+    info_.lacks = lacks;
+  }
+
   // Numbers its folios in its own way, as kernels do.
   void CountFoliosFrom(uint32_t first) {
     info_.own_folio_numbers = true;

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "harness/op_handler.h"
+#include "program/leave_out.h"
 #include "program/program.h"
+#include "program/world_demands.h"
 #include "state/digest.h"
 #include "state/state.h"
 
@@ -33,8 +35,11 @@ struct ImplInfo {
   std::string name;           // as given on the command line, e.g. "model:-batch_unmap"
   bool is_reference = false;  // follows the choices of a leader
   std::vector<SwitchInfo> switches;
-  // World::table that its programs must have; 0: any.
-  uint32_t table = 0;
+  // What the worlds of its programs must be like. Programs of other worlds are carried over before
+  // they get here.
+  WorldDemands demands;
+  // Operations that it has no counterpart for. Programs come here without them.
+  OpcodeSet lacks;
   // Its folios may be numbered in another order than everybody else's, so that its digests may
   // differ where its states agree.
   bool own_folio_numbers = false;

@@ -159,11 +159,18 @@ RunOutcome Lockstep::Run(const Program& program, const RunOptions& options, RunR
 bool Lockstep::Accepts(const Program& program, RunResult* out) {
   for (const auto& side : sides_) {
     const ImplInfo& info = side->leader->info();
-    if (info.table == 0 || info.table == program.world.table) continue;
+    if (const OpcodeSet lacking = Uses(program, info.lacks); lacking.any()) {
+      return Fault(0,
+                   absl::StrCat("operations: ", info.name, " has no counterpart for ",
+                                OpcodesText(lacking), "; take them out of the program"),
+                   out);
+    }
+    const WorldDemands unmet = Unmet(program.world, info.demands);
+    if (!unmet.any()) continue;
     return Fault(0,
-                 absl::StrCat("world: ", info.name, " has page tables of ", info.table,
-                              " entries and the program's world says table=", program.world.table,
-                              "; carry it over with ./mmdiff fmt --world table=", info.table),
+                 absl::StrCat("world: ", info.name, " demands ", DemandsText(unmet),
+                              ", and the program has another; carry it over with ./mmdiff fmt "
+                              "--world"),
                  out);
   }
   return true;
@@ -490,8 +497,9 @@ bool Lockstep::CheckFailures(const Program& program, uint32_t i, RunResult* out)
 bool Lockstep::Confirm(const Program& program, uint32_t i, RunResult* out) {
   for (auto& side : sides_) {
     if (side->skipped) continue;
-    const std::string text = side->leader->Confirm();
+    std::string text = side->leader->Confirm();
     if (text.empty()) continue;
+    absl::StrAppend(&text, "; first there was: ", out->message);
     const std::string what = absl::StrCat("failure of ", side->leader->info().name, " by op ");
     return Broken(program, i, *side, *side->leader, what, text, out);
   }

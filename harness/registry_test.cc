@@ -52,7 +52,7 @@ TEST(MakeImplementation, FindsKernels) {
   auto impl = MakeImplementation("linux:/bin/true");
   ASSERT_TRUE(impl.ok()) << impl.status();
   EXPECT_EQ((*impl)->info().name, "linux:/bin/true");
-  EXPECT_EQ((*impl)->info().table, 512u);
+  EXPECT_EQ((*impl)->info().demands, (WorldDemands{.table = 512}));
   EXPECT_FALSE((*impl)->info().is_reference);
   unsetenv("MMDIFF_KERNELS");
 }

@@ -40,6 +40,10 @@ class ToyMachine : public Implementation {
     info_.is_reference = is_reference;
   }
 
+  void Demand(const WorldDemands& demands, const OpcodeSet& lacks = {}) {
+    info_.demands = demands;
+    info_.lacks = lacks;
+  }
   const ImplInfo& info() const override { return info_; }
   void Reset(const World& world) override {
     mms_.clear();

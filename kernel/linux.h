@@ -30,7 +30,7 @@ inline constexpr uint32_t kLinuxTable = 512;
 struct LinuxOptions {
   std::string name;  // ImplInfo::name
   WorkerOptions worker;
-  uint32_t table = kLinuxTable;   // ImplInfo::table
+  WorldDemands demands{.table = kLinuxTable};  // ImplInfo::demands
   bool own_folio_numbers = true;  // ImplInfo::own_folio_numbers
   uint32_t replay_every = 16384;  // one program in so many is run again in a fresh process; 0: none
 };

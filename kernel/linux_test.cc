@@ -39,7 +39,7 @@ LinuxOptions Fake(const std::string& misdeed = "", uint32_t replay_every = 0) {
   options.worker.executable = MMDIFF_FAKE_WORKER;
   options.worker.program_ms = 300;
   if (!misdeed.empty()) options.worker.arguments = {"fake=" + misdeed};
-  options.table = 0;
+  options.demands.table = 0;
   options.replay_every = replay_every;
   return options;
 }
@@ -370,7 +370,7 @@ TEST(Linux, BreachesOfTheWireAreFaultsOfTheHarness) {
 
 TEST(Linux, RefusesProgramsOfAnotherGeometry) {
   LinuxOptions options = Fake();
-  options.table = kLinuxTable;
+  options.demands.table = kLinuxTable;
   Lockstep lockstep(Pair(options));
   RunResult r;
   EXPECT_EQ(lockstep.Run(Parse(), RunOptions{}, &r), RunOutcome::harness_fault);

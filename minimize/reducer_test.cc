@@ -329,6 +329,35 @@ TEST(PredicatesTest, AnotherSignatureIsAnotherFinding) {
   EXPECT_FALSE(predicate(Parsed(kShortest)).same);
 }
 
+TEST(PredicatesTest, WorldsStayAsImplementationsDemandThem) {
+  const WorldDemands demands = {.table = 512, .batch = 31, .max_cpus = 2, .no_tlb = true};
+  const auto contestants = [&] {
+    Contestants all =
+        ToyContestants([](ToyMachine::Event& e) { AtChildWrite(e, [&] { ++e.result.value; }); });
+    static_cast<ToyMachine&>(*all.leaders[0]).Demand(demands, SetOf({Opcode::lock}));
+    return all;
+  };
+  Lockstep lockstep(contestants());
+  RunResult result;
+  const Program elsewhere = Parsed(kLongProgram);
+  ASSERT_EQ(lockstep.Run(elsewhere, RunOptions(), &result), RunOutcome::divergence);
+  const Signature signature = SignatureOf(result);
+  const Predicate in_process = DivergencePredicate(&lockstep, signature, RunOptions());
+  EXPECT_FALSE(in_process(elsewhere).same);
+  Program suitable = elsewhere;
+  MakeSuit({.world = demands}, kMaxOps, &suitable);
+  EXPECT_FALSE(in_process(suitable).same) << "it has an operation that one lacks";
+  MakeSuit(DemandsOf(lockstep), kMaxOps, &suitable);
+  const ReduceResult reduced = Reduce(suitable, in_process);
+  ASSERT_TRUE(reduced.reproduced);
+  EXPECT_LE(reduced.program.ops.size(), 5u) << PrintText(reduced.program);
+  EXPECT_TRUE(Meets(reduced.program.world, demands)) << PrintText(reduced.program);
+  const Predicate in_child = ChildPredicate("toy", [&](std::string_view) { return contestants(); },
+                                            signature, RunOptions(), {});
+  EXPECT_FALSE(in_child(elsewhere).same);
+  EXPECT_TRUE(in_child(reduced.program).same);
+}
+
 struct Death {
   const char* name;
   void (*act)();

@@ -41,6 +41,7 @@ OpResult Model::Access(OpContext& ctx, uint32_t mm_handle, uint32_t vpn, uint32_
     if (!write) r.data = FoldData(r.data, value);
     ++r.value;
   }
+  if (k_.world.tlb == 0) tlb_forget_range(t, *mm, vpn, vpn + r.value);
   return r;
 }
 

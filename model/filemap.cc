@@ -130,6 +130,7 @@ void shmem_drop_unused(Task& t) {
 }
 
 Task::~Task() {
+  if (k.world.tlb == 0) try_to_unmap_flush(*this);  // its translations are gone as it is
   if (k.nr_unused_shmem.get() != 0) shmem_drop_unused(*this);
 }
 

@@ -86,7 +86,9 @@ struct Task {
 
   Task(Kernel& kernel, OpContext& context, uint32_t nodes)
       : k(kernel), ctx(context), cpu(context.cpu), node(context.cpu % nodes) {}
-  ~Task();  // does what is left for the end of an operation (shmem_drop_unused)
+  // Does what is left for the end of an operation (shmem_drop_unused; with World::tlb 0, flushes
+  // that were put off).
+  ~Task();
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
   void Choose(ChoiceKind kind, uint32_t a, uint32_t b = 0, uint32_t c = 0) {

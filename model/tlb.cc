@@ -171,6 +171,11 @@ void flush_tlb_range(Task& t, Mm& mm, uint32_t start, uint32_t end) {
   FlushRange(t.k, mm, start, end);
 }
 
+void tlb_forget_range(Task& t, Mm& mm, uint32_t start, uint32_t end) {
+  sync::Guard guard(mm.tlb_lock);
+  FlushRange(t.k, mm, start, end);
+}
+
 void flush_tlb_mm(Task& t, Mm& mm) {
   t.k.cost.tlb_flushes.add(1);
   sync::Guard guard(mm.tlb_lock);

@@ -35,6 +35,9 @@ struct TlbTable {
 // Drops the mm's entries of [start, end) on every CPU.
 void flush_tlb_range(Task& t, Mm& mm, uint32_t start, uint32_t end);
 inline void flush_tlb_page(Task& t, Mm& mm, uint32_t vpn) { flush_tlb_range(t, mm, vpn, vpn + 1); }
+// World::tlb 0, at the end of an access to [start, end): the CPUs have forgotten it. Costs no
+// flush.
+void tlb_forget_range(Task& t, Mm& mm, uint32_t start, uint32_t end);
 // The whole mm; with it what was put off for it is done.
 void flush_tlb_mm(Task& t, Mm& mm);
 

@@ -243,15 +243,4 @@ absl::StatusOr<Program> CarryToTable(const Program& program, uint32_t table) {
   return Carry(program, to);
 }
 
-void ForceTable(uint32_t table, size_t max_ops, Program* program) {
-  if (table == 0 || program->world.table == table) return;
-  absl::StatusOr<Program> carried = CarryToTable(*program, table);
-  if (carried.ok()) {
-    *program = *std::move(carried);
-    return;
-  }
-  program->world.table = table;
-  Fixup(program, max_ops);
-}
-
 }  // namespace mmdiff

@@ -30,11 +30,6 @@ absl::StatusOr<Program> Carry(const Program& program, const World& to);
 // 512). Folio orders that no longer fit into a table are left out of the world.
 absl::StatusOr<Program> CarryToTable(const Program& program, uint32_t table);
 
-// Makes the program's tables have `table` entries whatever the program is: carries it over, or, if
-// it cannot be, moves what is out of range as Fixup does. For inputs of fuzz engines. Costs a
-// comparison if the table is right already.
-void ForceTable(uint32_t table, size_t max_ops, Program* program);
-
 }  // namespace mmdiff
 
 #endif  // MMDIFF_PROGRAM_CARRY_H_

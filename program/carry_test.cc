@@ -248,20 +248,5 @@ TEST(Carry, GeometriesThatAreNoneAreRefused) {
             "# mmdiff 1\nworld table=16 orders=0\nm0 = mm\nf0 = file 64 order=4\n");
 }
 
-TEST(Carry, ForcedTablesAlwaysComeTrue) {
-  Program program = Parsed("# mmdiff 1\nworld\nm0 = mm\nmap m0 0x40 4 rw\n");
-  ForceTable(512, kMaxOps, &program);
-  EXPECT_EQ(PrintText(program), "# mmdiff 1\nworld table=512\nm0 = mm\nmap m0 0x400 4 rw\n");
-  const Program carried = program;
-  ForceTable(512, kMaxOps, &program);
-  EXPECT_EQ(program, carried);
-  ForceTable(0, kMaxOps, &program);
-  EXPECT_EQ(program, carried);
-  program = Parsed("# mmdiff 1\nworld table=512\nm0 = mm\nmap m0 0x180 1 rw\n");
-  ForceTable(32, kMaxOps, &program);
-  EXPECT_EQ(program.world.table, 32u);
-  EXPECT_TRUE(Validate(program).ok());
-}
-
 }  // namespace
 }  // namespace mmdiff

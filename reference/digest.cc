@@ -210,6 +210,9 @@ Digest Engine::BatchHash(uint32_t cpu, BatchKind kind) const {
 }
 
 OpResult Engine::Done(OpResult r, OpContext& ctx) {
+  if (world_.tlb == 0) {  // no CPU knows anything any more, so nothing waits to be flushed either
+    for (Mm* mm : live_) FlushMm(*mm);
+  }
   if (anything_touched_) Settle(ctx.cpu);
   return r;
 }

@@ -12,12 +12,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "harness/demanded_table.h"
+#include "harness/demands.h"
 #include "harness/isolate.h"
 #include "harness/registry.h"
 #include "nlohmann/json.hpp"
 #include "program/binary.h"
-#include "program/carry.h"
 #include "program/mutate_bytes.h"
 #include "program/text.h"
 
@@ -88,8 +87,8 @@ absl::StatusOr<std::unique_ptr<LockstepTarget>> LockstepTarget::Create(const Tar
   if (!keeper.ok()) return keeper.status();
   absl::StatusOr<Contestants> contestants = MakeAll(config.keeper.specs);
   if (!contestants.ok()) return contestants.status();
-  absl::StatusOr<DemandedTable> demanded = TableDemandedBy(*contestants);
-  if (!demanded.ok()) return demanded.status();
+  absl::StatusOr<Demands> demands = DemandsOf(*contestants);
+  if (!demands.ok()) return demands.status();
   std::optional<SharedStats> stats;
   if (!config.stats_page.empty()) {
     absl::StatusOr<SharedStats> opened = SharedStats::Open(config.stats_page);
@@ -97,16 +96,16 @@ absl::StatusOr<std::unique_ptr<LockstepTarget>> LockstepTarget::Create(const Tar
     stats = *std::move(opened);
   }
   return std::unique_ptr<LockstepTarget>(new LockstepTarget(
-      config, *std::move(keeper), *std::move(contestants), demanded->table, std::move(stats)));
+      config, *std::move(keeper), *std::move(contestants), *std::move(demands), std::move(stats)));
 }
 
 LockstepTarget::LockstepTarget(const TargetConfig& config, FindingKeeper keeper,
-                               Contestants contestants, uint32_t table,
+                               Contestants contestants, Demands demands,
                                std::optional<SharedStats> stats)
     : config_(config),
       keeper_(std::move(keeper)),
       lockstep_(std::move(contestants)),
-      table_(table),
+      demands_(std::move(demands)),
       stats_(std::move(stats)) {
   if (stats_) config_.run.progress = &stats_->page().progress;
   config_.run.confirmed = &seen_;
@@ -114,10 +113,10 @@ LockstepTarget::LockstepTarget(const TargetConfig& config, FindingKeeper keeper,
 
 bool LockstepTarget::Run(const uint8_t* data, size_t size) {
   DecodeInto(absl::MakeConstSpan(data, size), &program_, config_.max_ops);
-  ForceTable(table_, config_.max_ops, &program_);
+  const size_t left_out = MakeSuit(demands_, config_.max_ops, &program_);
   if (stats_) stats_->Begin(program_, data, size);
   const RunOutcome outcome = lockstep_.Run(program_, config_.run, &result_);
-  if (stats_) Count();
+  if (stats_) Count(left_out);
   if (outcome != RunOutcome::ok) Keep();
   if (stats_) stats_->page().phase.store(WorkerPhase::kIdle, std::memory_order_release);
   return outcome == RunOutcome::ok;
@@ -136,7 +135,7 @@ void LockstepTarget::CopyCoverage(uint8_t* to) {
   }
 }
 
-void LockstepTarget::Count() {
+void LockstepTarget::Count(size_t left_out) {
   StatsPage& page = stats_->page();
   const auto add = [](std::atomic<uint64_t>& counter, uint64_t n) {
     counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
@@ -145,6 +144,7 @@ void LockstepTarget::Count() {
   add(page.operations, result_.ops_run);
   add(page.effective, result_.ops_with_effect);
   add(page.unsupported, result_.ops_unsupported);
+  if (left_out != 0) add(page.left_out, left_out);
   add(page.full_compares, result_.full_compares);
   const uint64_t programs = lockstep_.counters().programs;
   if (programs % 4096 == 0 || (programs & (programs - 1)) == 0) {
@@ -240,9 +240,9 @@ absl::StatusOr<bool> Replay(const std::string& path, const TargetConfig& config)
   if (!program.ok()) return program.status();
   absl::StatusOr<Contestants> contestants = MakeAll(config.keeper.specs);
   if (!contestants.ok()) return contestants.status();
-  absl::StatusOr<DemandedTable> demanded = TableDemandedBy(*contestants);
-  if (!demanded.ok()) return demanded.status();
-  ForceTable(demanded->table, kMaxOps, &*program);
+  absl::StatusOr<Demands> demands = DemandsOf(*contestants);
+  if (!demands.ok()) return demands.status();
+  MakeSuit(*demands, kMaxOps, &*program);
   IsolateLimits limits;
   limits.time_ms = config.keeper.child_ms;
   absl::StatusOr<IsolatedOutcome> outcome =

@@ -3,8 +3,8 @@
 // Takes the engine's bytes, runs them as a program on the implementations under test, keeps what
 // goes wrong and counts into the stats page. A finding is a return value here, never an abort,
 // unless the engine can only learn of it that way. It knows no engine. A run costs decoding,
-// lockstep and two dozen relaxed stores. Inputs in another geometry than the implementations demand
-// are carried over (ForceTable), so what is run and kept is in theirs.
+// lockstep and two dozen relaxed stores. Inputs that are not as the implementations demand are made
+// so (MakeSuit), and it is these that are run and kept.
 //
 // Configured by the environment, which any engine passes on:
 //   MMDIFF_IMPL           implementations (default "reference,model")
@@ -32,6 +32,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "harness/demands.h"
 #include "harness/lockstep.h"
 #include "targets/finding_keeper.h"
 #include "targets/stats_page.h"
@@ -70,14 +71,14 @@ class LockstepTarget {
 
  private:
   LockstepTarget(const TargetConfig& config, FindingKeeper keeper, Contestants contestants,
-                 uint32_t table, std::optional<SharedStats> stats);
-  void Count();
+                 Demands demands, std::optional<SharedStats> stats);
+  void Count(size_t left_out);
   void Keep();
 
   TargetConfig config_;
   FindingKeeper keeper_;
   Lockstep lockstep_;
-  uint32_t table_;  // of page tables, as the implementations demand; 0: any
+  Demands demands_;
   std::optional<SharedStats> stats_;
   Program program_;
   RunResult result_;

@@ -32,6 +32,7 @@ struct StatsPage {
   std::atomic<uint64_t> operations;
   std::atomic<uint64_t> effective;    // operations that changed the state or returned data
   std::atomic<uint64_t> unsupported;  // operations that an implementation left out
+  std::atomic<uint64_t> left_out;     // operations of inputs that an implementation lacks
   std::atomic<uint64_t> full_compares;
   std::atomic<uint64_t> sightings;  // programs that ended in a finding, known or new
   std::atomic<uint64_t> outcomes;   // pairs (operation, errno) seen since the process started

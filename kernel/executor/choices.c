@@ -427,6 +427,7 @@ static struct {
 	struct vm_area_struct *locked;	/* the locked VMA that has been reported */
 	struct process *process;	/* of the visit that is not reported yet */
 	u32 vpn, n;
+	bool lazyfree;	/* when it began */
 } walk;
 
 static void visit_end(void)
@@ -492,11 +493,17 @@ static void walk_begin(enum walk_kind kind, struct folio *folio, bool heeds_mloc
 	walk.heeds_mlock = heeds_mlock;
 	walk.locked = NULL;
 	walk.process = NULL;
+	walk.lazyfree = folio_test_anon(folio) && !folio_test_swapbacked(folio);
 }
 
 static void walk_end(void)
 {
 	visit_end();
+#ifdef MMDIFF_LAZYFREE_SEEN_LATE
+	if (walk.kind == WALK_UNMAP && walk.lazyfree && folio_test_swapbacked(walk.folio) &&
+	    !folio_test_dirty(walk.folio))
+		choose(CHOICE_LazyfreeKeep, 0, walk.vpn, 0);
+#endif
 	walk.kind = WALK_NONE;
 }
 

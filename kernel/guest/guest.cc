@@ -114,4 +114,8 @@ absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest) {
 
 bool GuestIsPrepared(const Guest& guest) { return GuestIsAssembled(guest); }
 
+WorldDemands GuestDemands(const Guest& guest) {
+  return {.table = 512, .batch = 31, .max_cpus = guest.cpus, .no_tlb = true};
+}
+
 }  // namespace mmdiff

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "kernel/guest/images.h"
 #include "kernel/worker.h"
+#include "program/world_demands.h"
 
 namespace mmdiff {
 
@@ -41,6 +42,10 @@ absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest);
 
 // Whether PrepareGuest would find all of it there.
 bool GuestIsPrepared(const Guest& guest);
+
+// What a guest demands of worlds: x86-64's page tables, the batches of its kernel, its own CPUs and
+// real TLBs, of which nobody knows what they keep.
+WorldDemands GuestDemands(const Guest& guest);
 
 }  // namespace mmdiff
 

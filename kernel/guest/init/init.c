@@ -16,6 +16,7 @@
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/rseq.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -156,6 +157,19 @@ static void load_all(const char *directory)
 	}
 }
 
+/*
+ * What the C library has told the kernel of this task's memory, which is about to go: the kernel would write
+ * to it.
+ */
+static void forget_library(void)
+{
+	syscall(SYS_set_robust_list, NULL, 3 * sizeof(long));
+	syscall(SYS_set_tid_address, NULL);
+	if (__rseq_size)
+		syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, sizeof(struct rseq),
+			RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+}
+
 /* Becomes the executor, and the template of the processes that it runs operations in. */
 static void serve_exact(long kernel)
 {
@@ -178,6 +192,7 @@ static void serve_exact(long kernel)
 	if (pid < 0)
 		mmdiff_give_up(errno, "cannot fork");
 	if (pid == 0) {
+		forget_library();
 		ioctl(DEVICE_FD, BE_TEMPLATE, 0);
 		mmdiff_give_up(errno, "the template of all processes has ended");
 	}

@@ -15,7 +15,6 @@
 #include <linux/io.h>
 #include <linux/pid.h>
 #include <linux/ptrace.h>
-#include <linux/rseq.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -114,9 +113,6 @@ static long become_template(void)
 	/* RLIMIT_MEMLOCK is to count, also for root. */
 	cap_lower(cred->cap_effective, CAP_IPC_LOCK);
 	commit_creds(cred);
-	rseq_execve(current);
-	current->robust_list = NULL;
-	current->clear_child_tid = NULL;
 	for (;;) {
 		VMA_ITERATOR(vmi, mm, 0);
 
@@ -266,7 +262,9 @@ static void perform_here(void *arg)
 
 	hooks_begin();
 	all_tables_changed();
+	asked_begin(performance->op);
 	performance->result = perform(performance->op);
+	asked_end();
 }
 
 struct op_result machine_perform(const struct mmdiff_wire_op *op)

@@ -63,28 +63,52 @@ long machine_rss(struct mm_struct *mm, int member)
 	return percpu_counter_sum(&mm->rss_stat[member]);
 }
 
-/* What a CPU has not added yet counts too. */
-unsigned long machine_node_stat(enum node_stat_item item)
+/*
+ * What a CPU has not added yet counts too. One that goes to sleep adds it just then, perhaps between two of
+ * our looks: a sum counts if it is the same twice.
+ */
+static unsigned long settled(long (*sum)(int item), int item)
+{
+	long n = sum(item), again;
+
+	while ((again = sum(item)) != n)
+		n = again;
+	return n;
+}
+
+static long sum_of_nodes(int item)
 {
 	long n = atomic_long_read(&vm_node_stat[item]);
 	int nid, c;
 
+	smp_rmb();
 	for_each_online_node(nid)
 		for_each_online_cpu(c)
-			n += per_cpu_ptr(NODE_DATA(nid)->per_cpu_nodestats, c)->vm_node_stat_diff[item];
+			n += READ_ONCE(per_cpu_ptr(NODE_DATA(nid)->per_cpu_nodestats, c)->vm_node_stat_diff[item]);
 	return n;
 }
 
-unsigned long machine_zone_stat(enum zone_stat_item item)
+static long sum_of_zones(int item)
 {
 	long n = atomic_long_read(&vm_zone_stat[item]);
 	struct zone *zone;
 	int nid, c;
 
+	smp_rmb();
 	for_each_online_node(nid)
 		for (zone = NODE_DATA(nid)->node_zones; zone < NODE_DATA(nid)->node_zones + MAX_NR_ZONES; zone++)
 			for_each_online_cpu(c)
 				if (populated_zone(zone))
-					n += per_cpu_ptr(zone->per_cpu_zonestats, c)->vm_stat_diff[item];
+					n += READ_ONCE(per_cpu_ptr(zone->per_cpu_zonestats, c)->vm_stat_diff[item]);
 	return n;
+}
+
+unsigned long machine_node_stat(enum node_stat_item item)
+{
+	return settled(sum_of_nodes, item);
+}
+
+unsigned long machine_zone_stat(enum zone_stat_item item)
+{
+	return settled(sum_of_zones, item);
 }

@@ -59,15 +59,10 @@ unsigned int mmdiff_shrink_folio_list(struct list_head *folios, struct pglist_da
 
 unsigned int mmdiff_shrink_list(struct list_head *folios, int nid)
 {
-	struct folio *folio, *next;
-	LIST_HEAD(reversed);
 	unsigned int n;
 
-	/* It turns the list round. */
-	list_for_each_entry_safe(folio, next, folios, lru)
-		list_move(&folio->lru, &reversed);
 	counts_references = true;
-	n = reclaim_pages(&reversed);
+	n = reclaim_pages(folios);
 	counts_references = false;
 	return n;
 }
@@ -85,6 +80,8 @@ bool mmdiff_pageout(struct folio *folio)
 	folio_lock(folio);
 	return !folio_test_dirty(folio) && !folio_test_writeback(folio);
 }
+
+extern int page_cluster;
 
 void mmdiff_no_readahead(void)
 {
@@ -104,9 +101,13 @@ void mmdiff_zap_range(struct mmu_gather *tlb, struct vm_area_struct *vma, unsign
 		      unsigned long end)
 {
 #if MMDIFF_BEFORE(6, 16)
-	lru_add_drain();
+	mmdiff_drain_at_dontneed();
 #endif
+#if MMDIFF_BEFORE(7, 1)
 	unmap_page_range(tlb, vma, start, end, NULL);
+#else
+	zap_vma_range_batched(tlb, vma, start, end - start, NULL);
+#endif
 }
 
 /* --- mm/migrate.c: the phases of migrate_pages() for one folio ---------------------------------------- */

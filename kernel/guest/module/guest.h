@@ -5,6 +5,7 @@
  *   main.c     the module, its device, the loop over programs
  *   actors.c   processes: each mm of a program is that of a task, in which its operations run
  *   hooks.c    calls inside the kernel that pass through the executor
+ *   asked.c    answers that madvise was given
  *   doors.c    reclaim, migration in phases
  *   cpus.c     CPUs, their batches, counters that are kept for each of them
  *   mmu.c      accesses
@@ -28,6 +29,12 @@ int actors_mmap(struct vm_area_struct *vma);
 /* hooks.c */
 int hooks_init(void);
 void hooks_begin(void);
+
+/* asked.c */
+void asked_begin(const struct mmdiff_wire_op *op);
+void asked_until_split(struct folio *folio);
+void asked_until_reclaim(struct list_head *folios);
+void asked_end(void);
 
 /* cpus.c */
 void move_to_cpu(u32 to);		/* the task that calls */

@@ -128,8 +128,14 @@ static bool hook_folio_isolate_lru(struct folio *folio)
 	return in_gup() ? mmdiff_gup_isolate(folio) : folio_isolate_lru(folio);
 }
 
+#if MMDIFF_BEFORE(7, 3)
+typedef int migrate_why;
+#else
+typedef enum migrate_reason migrate_why;
+#endif
 static int hook_migrate_pages(struct list_head *from, new_folio_t get_new_folio, free_folio_t put_new_folio,
-			      unsigned long private, enum migrate_mode mode, int reason, unsigned int *succeeded)
+			      unsigned long private, enum migrate_mode mode, migrate_why reason,
+			      unsigned int *succeeded)
 {
 	if (in_gup())
 		mmdiff_gup_migrates();
@@ -156,8 +162,16 @@ static void hook_tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm)
 	tlb_gather_mmu(tlb, mm);
 }
 
+/* Only pages whose removal from the reverse map is delayed fill a gather (mm/mmu_gather.c). */
+static bool gather_is_full(struct mmu_gather *tlb)
+{
+	return tlb->delayed_rmap && tlb->active != &tlb->local && tlb->active->nr == tlb->active->max;
+}
+
 static void hook_tlb_flush_mmu(struct mmu_gather *tlb)
 {
+	if (called_by("unmap_page_range") || called_by("zap_pte_range"))
+		mmdiff_zap_flush(tlb->mm, tlb->end, gather_is_full(tlb));
 	mmdiff_gather_flush();
 	tlb_flush_mmu(tlb);
 }
@@ -171,7 +185,6 @@ static void hook_tlb_finish_mmu(struct mmu_gather *tlb)
 			 called_by("madvise_vma_behavior"))
 			mmdiff_madvise_gather_finished(tlb);
 	}
-	mmdiff_gather_flush();
 	tlb_finish_mmu(tlb);
 }
 
@@ -219,10 +232,10 @@ static int hook_folio_referenced(struct folio *folio, int is_locked, struct mem_
 	return mmdiff_folio_referenced(folio, is_locked, memcg, vm_flags);
 }
 
-#if MMDIFF_BEFORE(6, 13)
-typedef bool remap_flags;
-#else
+#if MMDIFF_BEFORE(7, 0)
 typedef int remap_flags;
+#else
+typedef enum ttu_flags remap_flags;
 #endif
 static void hook_remove_migration_ptes(struct folio *src, struct folio *dst, remap_flags flags)
 {
@@ -240,11 +253,13 @@ static void hook_remove_migration_ptes(struct folio *src, struct folio *dst, rem
 /* Of the callers those that go on with the pieces: 2 and 3 for migration, 0 and 1 for reclaim. */
 static int hook_split_huge_page_to_list_to_order(struct page *page, struct list_head *list, unsigned int order)
 {
-	int err = split_huge_page_to_list_to_order(page, list, order);
 	u8 code = wire->ops[op_index].code;
 	bool migrates = code == OP_migrate || code == OP_migrate_begin || code == OP_pin;
-	int a = migrates ? (MMDIFF_BEFORE(6, 18) ? 2 : 3) : (MMDIFF_BEFORE(6, 18) ? 0 : 1);
+	int err, a = migrates ? (MMDIFF_BEFORE(6, 18) ? 2 : 3) : (MMDIFF_BEFORE(6, 18) ? 0 : 1);
 
+	if (called_by("madvise_cold_or_pageout_pte_range") || called_by("madvise_free_pte_range"))
+		asked_until_split(page_folio(page));
+	err = split_huge_page_to_list_to_order(page, list, order);
 	if (!err && list && a)
 		choose(CHOICE_SplitOrder, a, 0, 0);
 	return err;
@@ -262,6 +277,12 @@ static int hook_folio_alloc_swap(struct folio *folio)
 }
 #endif
 
+static unsigned long hook_reclaim_pages(struct list_head *folios)
+{
+	asked_until_reclaim(folios);
+	return reclaim_pages(folios);
+}
+
 void shrink_folio_list(void);
 void mmdiff_shrink_folio_list(void);
 
@@ -273,7 +294,8 @@ struct hook {
 	struct ftrace_ops ops;
 	bool set;
 };
-#define HOOK(function) { .name = #function, .from = function, .to = hook_##function }
+/* A function of ours that is not of the same type as the kernel's is an error. */
+#define HOOK(function) { .name = #function, .from = function, .to = (typeof(&function)){ hook_##function } }
 static struct hook hooks[] = {
 	HOOK(handle_mm_fault), HOOK(migration_entry_wait), HOOK(__folio_lock_or_retry), HOOK(shmem_fault),
 	HOOK(workingset_refault), HOOK(folio_add_anon_rmap_ptes), HOOK(set_pte_range),
@@ -286,6 +308,7 @@ static struct hook hooks[] = {
 #else
 	HOOK(folio_alloc_swap),
 #endif
+	HOOK(reclaim_pages),
 	{ .name = "shrink_folio_list", .from = shrink_folio_list, .to = mmdiff_shrink_folio_list },
 };
 

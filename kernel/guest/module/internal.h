@@ -22,6 +22,17 @@ void flush_tlb_mm_range(struct mm_struct *mm, unsigned long start, unsigned long
 #include "windows.h"
 
 /* mm/internal.h, mm/swap.h */
+#if !MMDIFF_BEFORE(7, 3)
+void lru_add_drain(void);
+void lru_cache_disable(void);
+extern atomic_t lru_disable_count;
+static inline void lru_cache_enable(void)
+{
+	atomic_dec(&lru_disable_count);
+}
+void workingset_refault(struct folio *folio, void *shadow);
+#endif
+extern int sysctl_max_map_count;
 struct migration_target_control {
 	int nid;
 	nodemask_t *nmask;
@@ -32,8 +43,13 @@ bool folio_isolate_lru(struct folio *folio);
 void folio_putback_lru(struct folio *folio);
 unsigned long reclaim_pages(struct list_head *folios);
 void try_to_unmap_flush(void);
+#if MMDIFF_BEFORE(7, 1)
 void unmap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned long addr, unsigned long end,
 		      struct zap_details *details);
+#else
+void zap_vma_range_batched(struct mmu_gather *tlb, struct vm_area_struct *vma, unsigned long addr,
+			   unsigned long size, struct zap_details *details);
+#endif
 #if MMDIFF_BEFORE(6, 16)
 bool add_to_swap(struct folio *folio);
 #else
@@ -48,6 +64,11 @@ extern struct address_space *swapper_spaces[];
 #else
 struct folio *swap_cache_get_folio(swp_entry_t entry);
 #endif
+
+/* The executor's own calls of what hooks.c watches. */
+#define tlb_finish_mmu(tlb) (mmdiff_gather_flush(), (tlb_finish_mmu)(tlb))
+/* try_to_unmap() makes a lazyfree folio swapbacked again without a call: it is seen afterwards. */
+#define MMDIFF_LAZYFREE_SEEN_LATE
 
 /* System calls, by their handlers. */
 long __x64_sys_mprotect(const struct pt_regs *regs);

@@ -18,6 +18,9 @@
 #include <generated/utsrelease.h>
 #include "guest.h"
 
+/* What a batch holds. */
+#define MMDIFF_BATCH ARRAY_SIZE(((struct folio_batch *)NULL)->folios)
+
 #define IOCTL_DIRECT 0x6d00
 #define IOCTL_ACT 0x6d01
 
@@ -30,7 +33,7 @@ bool machine_fits(void)
 
 	return w->table == PTRS_PER_PTE && w->tables <= MMDIFF_TABLES && w->cpus <= num_online_cpus() &&
 	       w->nodes <= num_online_nodes() && w->mms <= MMDIFF_MMS && !(w->orders & 2) &&
-	       w->orders < 1u << PMD_ORDER && w->batch == PAGEVEC_SIZE && !w->tlb;
+	       w->orders < 1u << PMD_ORDER && w->batch == MMDIFF_BATCH && !w->tlb;
 }
 
 void machine_set_world(void)
