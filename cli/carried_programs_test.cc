@@ -73,9 +73,10 @@ TEST(CarriedPrograms, WhatSomebodyLacksIsLeftOut) {
   std::vector<NamedProgram> programs = {
       Named("a", "# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw\n"),
       Named("b", "# mmdiff 1\nworld\nm0 = mm\nz0 = zap_begin m0 0x0 4\nzap_finish z0\n"),
-      Named("c",
-            "# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw # => ok\ng0 = migrate_begin m0 0x0 1\n"
-            "read m0 0x0 1\nmigrate_end g0 # => EBADF\n")};
+      Named(
+          "c",
+          "# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw # => ok\ng0 = migrate_begin m0 0x0 node=1\n"
+          "read m0 0x0 1\nmigrate_end g0 # => EBADF\n")};
   const absl::StatusOr<Carried> carried = CarryPrograms(demands, &programs);
   ASSERT_TRUE(carried.ok()) << carried.status().ToString();
   EXPECT_EQ(CarriedText(*carried, demands, 3),

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "corpora/corpus_files.h"
+#include "harness/demands.h"
 #include "harness/registry.h"
 #include "program/carry.h"
 #include "program/errno.h"
@@ -102,6 +103,29 @@ TEST(Seeds, AllThatIsCommittedHoldsInLargeTablesAndComesBack) {
     ASSERT_TRUE(back.ok()) << seed.name << ": " << back.status();
     EXPECT_EQ(PrintText(*back), PrintText(seed.program)) << seed.name;
   }
+}
+
+TEST(Seeds, AllThatIsCommittedHoldsAsSomebodyDemandsIt) {
+  Lockstep lockstep = MakeLockstep(std::string(kDefaultImplementations));
+  RunOptions options = RunOptions::Thorough();
+  options.check_expectations = true;
+  RunResult result;
+  Demands world, operations;
+  world.world = {.table = 512, .batch = 31, .max_cpus = 2, .no_tlb = true};
+  operations.lacks = SetOf({Opcode::migrate_begin, Opcode::zap_begin, Opcode::isolate});
+  size_t expected = 0, left_out = 0;
+  for (const CorpusProgram& seed : ProgramsBelow("corpora/lockstep")) {
+    for (const Demands& demands : {world, operations}) {
+      Program program = seed.program;
+      left_out += MakeSuit(demands, kMaxOps, &program);
+      EXPECT_TRUE(Suits(program, demands)) << seed.name;
+      EXPECT_EQ(lockstep.Run(program, options, &result), RunOutcome::ok)
+          << seed.name << ": " << Explain(result);
+      if (demands.lacks.any()) expected += program.expectations.size();
+    }
+  }
+  EXPECT_GT(left_out, 100u);
+  EXPECT_GT(expected, 100u) << "what stands before the first that is left out stays";
 }
 
 // Expectations may name what a choice decides, so here only agreement is asked for.

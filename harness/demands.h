@@ -16,9 +16,9 @@ namespace mmdiff {
 
 struct Demands {
   WorldDemands world;
-  std::string who;      // names of the implementations that demand it; empty if none does
-  OpcodeSet lacks;      // operations that one or another has no counterpart for
-  std::string lacking;  // names of those that lack them
+  std::string who{};      // names of the implementations that demand it; empty if none does
+  OpcodeSet lacks{};      // operations that one or another has no counterpart for
+  std::string lacking{};  // names of those that lack them
 };
 
 // InvalidArgument, naming both, if two of them contradict each other: no program can run on them.

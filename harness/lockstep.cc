@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "harness/expectation.h"
 #include "harness/signature.h"
 #include "program/errno.h"
@@ -167,10 +169,11 @@ bool Lockstep::Accepts(const Program& program, RunResult* out) {
     }
     const WorldDemands unmet = Unmet(program.world, info.demands);
     if (!unmet.any()) continue;
+    std::string fields = absl::StrReplaceAll(DemandsText(unmet), {{"<=", "="}});
+    if (absl::StrContains(fields, ' ')) fields = absl::StrCat("\"", fields, "\"");
     return Fault(0,
                  absl::StrCat("world: ", info.name, " demands ", DemandsText(unmet),
-                              ", and the program has another; carry it over with ./mmdiff fmt "
-                              "--world"),
+                              "; carry the program over with ./mmdiff fmt --world ", fields),
                  out);
   }
   return true;

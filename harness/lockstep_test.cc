@@ -328,6 +328,23 @@ TEST(Lockstep, ChecksExpectations) {
   EXPECT_EQ(r.outcome, RunOutcome::divergence);
 }
 
+TEST(Lockstep, RefusesProgramsThatAnImplementationCannotRun) {
+  const auto run = [](const WorldDemands& demands, const OpcodeSet& lacks) {
+    Contestants contestants = FakeContestants({{"fake", nullptr}});
+    static_cast<FakeImplementation&>(*contestants.leaders[0]).Demand(demands, lacks);
+    Lockstep lockstep(std::move(contestants));
+    RunResult r;
+    const RunOutcome outcome = lockstep.Run(Parse(kProgram), Fast(), &r);
+    EXPECT_EQ(r.message.empty(), outcome == RunOutcome::ok);
+    return r.message;
+  };
+  EXPECT_EQ(run({.max_cpus = 2}, SetOf({Opcode::split})), "");
+  EXPECT_THAT(run({.table = 512, .no_tlb = true}, {}),
+              HasSubstr("fmt --world \"table=512 tlb=0\""));
+  EXPECT_THAT(run({}, SetOf({Opcode::fork, Opcode::split})),
+              HasSubstr("fake has no counterpart for fork;"));
+}
+
 TEST(Trace, IsTheSameEveryTime) {
   std::string text;
   uint64_t digest = 0;

@@ -11,6 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "harness/demands.h"
 #include "harness/simplicity.h"
 #include "harness/toy_machine.h"
 #include "minimize/predicates.h"
@@ -337,17 +338,19 @@ TEST(PredicatesTest, WorldsStayAsImplementationsDemandThem) {
     static_cast<ToyMachine&>(*all.leaders[0]).Demand(demands, SetOf({Opcode::lock}));
     return all;
   };
-  Lockstep lockstep(contestants());
+  Lockstep undemanding(
+      ToyContestants([](ToyMachine::Event& e) { AtChildWrite(e, [&] { ++e.result.value; }); }));
   RunResult result;
   const Program elsewhere = Parsed(kLongProgram);
-  ASSERT_EQ(lockstep.Run(elsewhere, RunOptions(), &result), RunOutcome::divergence);
+  ASSERT_EQ(undemanding.Run(elsewhere, RunOptions(), &result), RunOutcome::divergence);
   const Signature signature = SignatureOf(result);
+  Lockstep lockstep(contestants());
   const Predicate in_process = DivergencePredicate(&lockstep, signature, RunOptions());
   EXPECT_FALSE(in_process(elsewhere).same);
   Program suitable = elsewhere;
   MakeSuit({.world = demands}, kMaxOps, &suitable);
   EXPECT_FALSE(in_process(suitable).same) << "it has an operation that one lacks";
-  MakeSuit(DemandsOf(lockstep), kMaxOps, &suitable);
+  MakeSuit(*DemandsOf(contestants()), kMaxOps, &suitable);
   const ReduceResult reduced = Reduce(suitable, in_process);
   ASSERT_TRUE(reduced.reproduced);
   EXPECT_LE(reduced.program.ops.size(), 5u) << PrintText(reduced.program);

@@ -21,7 +21,8 @@ const OpcodeSet kNoPhases = SetOf({Opcode::migrate_begin, Opcode::zap_begin});
 
 TEST(LeaveOut, TakesWhatDependsOnItToo) {
   Program program = Parsed(
-      "# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw\ng0 = migrate_begin m0 0x0 1\nz0 = zap_begin m0 "
+      "# mmdiff 1\nworld\nm0 = mm\nmap m0 0x0 4 rw\ng0 = migrate_begin m0 0x0 node=1\nz0 = "
+      "zap_begin m0 "
       "0x0 1\nwrite m0 0x1 1\nmigrate_end g0\nzap_finish z0\nread m0 0x1 1\n");
   EXPECT_EQ(OpcodesText(Uses(program, kNoPhases)), "migrate_begin, zap_begin");
   EXPECT_EQ(LeaveOut(kNoPhases, &program), 4u);
@@ -49,7 +50,7 @@ TEST(LeaveOut, WhatIsExpectedBeforeTheFirstOfThemStays) {
 }
 
 TEST(LeaveOut, MayLeaveNothing) {
-  Program program = Parsed("# mmdiff 1\nworld\nm0 = mm\nf0 = file 4\nmigrate m0 0x0 4 1\n");
+  Program program = Parsed("# mmdiff 1\nworld\nm0 = mm\nf0 = file 4\nmigrate m0 0x0 4 node=1\n");
   EXPECT_FALSE(HasNothingLeft(program));
   EXPECT_EQ(LeaveOut(SetOf({Opcode::migrate}), &program), 1u);
   EXPECT_TRUE(HasNothingLeft(program));

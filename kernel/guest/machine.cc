@@ -49,7 +49,7 @@ std::vector<std::string> QemuArguments(const GuestMachine& machine) {
   // Version 7.2 of QEMU emulates CMPXCHG16B wrongly, which kills kernels now and then: cx16=off.
   // Sockets of their own, for processors of different nodes cannot share one.
   std::vector<std::string> words = {
-      "-accel", "tcg,thread=multi",
+      "-accel", "tcg,thread=single",
       "-M",     "pc",
       "-cpu",   "qemu64,cx16=off",
       "-smp",   absl::StrCat(machine.cpus, ",sockets=", machine.cpus),

@@ -19,7 +19,7 @@ std::string Words(const GuestMachine& machine) {
 
 TEST(GuestMachine, HasTwoNodesAndSharesMemory) {
   const std::string words = Words({.kernel = "/k", .initrd = "/i"});
-  EXPECT_THAT(words, HasSubstr("-accel tcg,thread=multi "));
+  EXPECT_THAT(words, HasSubstr("-accel tcg,thread=single "));
   EXPECT_THAT(words, HasSubstr("cx16=off"));
   EXPECT_THAT(words, HasSubstr("-smp 2,sockets=2 -m 512M "));
   EXPECT_THAT(words, HasSubstr("id=ram0,size=256M -numa node,nodeid=0,memdev=ram0,cpus=0 "));

@@ -275,11 +275,9 @@ struct op_result machine_perform(const struct mmdiff_wire_op *op)
 	if (p && op->code != OP_exit) {
 		actor_call(p->task, perform_here, &performance);
 	} else {
-		move_to_cpu(cpu);
 		acting = current;
 		perform_here(&performance);
 		acting = NULL;
-		move_to_cpu(0);
 	}
 	return performance.result;
 }

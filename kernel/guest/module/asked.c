@@ -8,6 +8,7 @@
 #include "guest.h"
 
 static u32 cursor, end;		/* what of the range has not been looked at */
+static u32 run;			/* entries of the folio that is about to be split */
 
 static bool asks(u8 code)
 {
@@ -80,8 +81,11 @@ static void tell_until(u32 limit, struct folio *last)
 		n = run_of(mm, cursor, stop, page);
 		if (n < folio_nr_pages(folio))
 			choose(CHOICE_MaybeShared, tells_shared(folio), cursor, MMDIFF_BEFORE(6, 15));
-		if (folio == last)
-			return;		/* its pieces are looked at next */
+		if (folio == last) {
+			/* If it comes to that its pieces are looked at next. */
+			run = n;
+			return;
+		}
 		cursor += n;
 	}
 }
@@ -89,7 +93,13 @@ static void tell_until(u32 limit, struct folio *last)
 /* madvise splits the folio, after it has asked. */
 void asked_until_split(struct folio *folio)
 {
+	run = 0;
 	tell_until(end, folio);
+}
+
+void asked_not_split(void)
+{
+	cursor += run;
 }
 
 /* madvise has gone through a page table and reclaims what it has found there. */

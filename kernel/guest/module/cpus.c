@@ -45,6 +45,7 @@ void move_to_cpu(u32 to)
 		set_cpus_allowed_ptr(current, cpumask_of(to));
 }
 
+/* The director goes too: what it does for an operation is done on the operation's CPU. */
 void set_cpu(u32 to)
 {
 	cpu = to;

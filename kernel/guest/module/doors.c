@@ -183,9 +183,3 @@ void mmdiff_migrate_undo(struct folio *src, struct folio *dst)
 	migrate_folio_undo_src(src, was & WAS_MAPPED, anon_vma, true, NULL);
 	undo_dst(dst);
 }
-
-/* --- mm/swapfile.c ---------------------------------------------------------------------------------- */
-
-void mmdiff_swap_forget_place(void)
-{
-}

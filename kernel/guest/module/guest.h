@@ -7,6 +7,7 @@
  *   hooks.c    calls inside the kernel that pass through the executor
  *   asked.c    answers that madvise was given
  *   doors.c    reclaim, migration in phases
+ *   swap_place.c  where slots are looked for
  *   cpus.c     CPUs, their batches, counters that are kept for each of them
  *   mmu.c      accesses
  */
@@ -33,6 +34,7 @@ void hooks_begin(void);
 /* asked.c */
 void asked_begin(const struct mmdiff_wire_op *op);
 void asked_until_split(struct folio *folio);
+void asked_not_split(void);
 void asked_until_reclaim(struct list_head *folios);
 void asked_end(void);
 

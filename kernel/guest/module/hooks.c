@@ -255,11 +255,15 @@ static int hook_split_huge_page_to_list_to_order(struct page *page, struct list_
 {
 	u8 code = wire->ops[op_index].code;
 	bool migrates = code == OP_migrate || code == OP_migrate_begin || code == OP_pin;
+	bool advised;
 	int err, a = migrates ? (MMDIFF_BEFORE(6, 18) ? 2 : 3) : (MMDIFF_BEFORE(6, 18) ? 0 : 1);
 
-	if (called_by("madvise_cold_or_pageout_pte_range") || called_by("madvise_free_pte_range"))
+	advised = called_by("madvise_cold_or_pageout_pte_range") || called_by("madvise_free_pte_range");
+	if (advised)
 		asked_until_split(page_folio(page));
 	err = split_huge_page_to_list_to_order(page, list, order);
+	if (err && advised)
+		asked_not_split();
 	if (!err && list && a)
 		choose(CHOICE_SplitOrder, a, 0, 0);
 	return err;
