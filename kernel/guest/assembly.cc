@@ -224,8 +224,7 @@ bool GuestIsAssembled(const Guest& guest) {
 absl::StatusOr<GuestParts> AssembleGuest(const Guest& guest) {
   const absl::StatusOr<Plan> plan = MakePlan(guest);
   if (!plan.ok()) return plan.status();
-  const GuestParts parts{plan->initrd,
-                         !guest.module.empty() || !plan->sources.build_module.empty()};
+  const GuestParts parts{plan->initrd};
   if (DurableFiles::Exists(plan->initrd)) return parts;
   absl::StatusOr<DirectoryLock> lock =
       DirectoryLock::Take(absl::StrCat(plan->place, "/.mmdiff.lock"), kLockMs);
