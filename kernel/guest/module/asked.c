@@ -7,7 +7,7 @@
  */
 #include "guest.h"
 
-static u32 cursor, end;		/* what of the range has not been looked at */
+static u32 begin, cursor, end;	/* of the range; what is behind the cursor has been looked at */
 static u32 run;			/* entries of the folio that is about to be split */
 
 static bool asks(u8 code)
@@ -22,7 +22,7 @@ void asked_begin(const struct mmdiff_wire_op *op)
 	cursor = end = 0;
 	if (!asks(op->code) || op->arg[1] >= arena)
 		return;
-	cursor = op->arg[1];
+	begin = cursor = op->arg[1];
 	end = cursor + min(op->arg[2], arena - cursor);
 }
 
@@ -102,19 +102,22 @@ void asked_not_split(void)
 	cursor += run;
 }
 
-/* madvise has gone through a page table and reclaims what it has found there. */
+/* madvise has gone through what a VMA has of a page table, and reclaims what it has found there. */
 void asked_until_reclaim(struct list_head *folios)
 {
 	struct folio *folio = list_first_entry(folios, struct folio, lru);
+	struct vm_area_struct *vma;
 	u32 vpn;
 
-	for (vpn = round_down(cursor, PTRS_PER_PTE); vpn < end; vpn++) {
+	for (vpn = begin; vpn < end; vpn++) {
 		struct page *page = mmu_page(current->mm, vpn);
 
 		if (page && page_folio(page) == folio)
 			break;
 	}
-	tell_until(round_up(vpn + 1, PTRS_PER_PTE), NULL);
+	vma = vma_lookup(current->mm, addr_of(vpn));
+	if (vma)
+		tell_until(min(vpn_of(vma->vm_end), (u32)round_up(vpn + 1, PTRS_PER_PTE)), NULL);
 }
 
 void asked_end(void)

@@ -5,6 +5,7 @@
  */
 #include <linux/memcontrol.h>
 #include <linux/mm_inline.h>
+#include <linux/writeback.h>
 #include "guest.h"
 
 /* --- mm/vmscan.c ----------------------------------------------------------------------------------- */
@@ -67,16 +68,46 @@ unsigned int mmdiff_shrink_list(struct list_head *folios, int nid)
 	return n;
 }
 
-/* enum pageout_t */
-#define PAGEOUT_SUCCESS 2
-int pageout(struct folio *folio, struct address_space *mapping, struct swap_iocb **plug, struct list_head *folios);
+#if MMDIFF_BEFORE(6, 16)
+int swap_writepage(struct page *page, struct writeback_control *wbc);
+#elif MMDIFF_BEFORE(7, 3)
+int swap_writeout(struct folio *folio, struct swap_iocb **plug);
+#else
+struct swap_io_ctx;
+int swap_writeout(struct swap_io_ctx *ctx, struct folio *folio);
+void swap_write_submit(struct swap_io_ctx *ctx);
+#endif
 
+static void write_to_swap(struct folio *folio)
+{
+#if MMDIFF_BEFORE(6, 16)
+	struct writeback_control wbc = {
+		.sync_mode = WB_SYNC_NONE,
+		.nr_to_write = SWAP_CLUSTER_MAX,
+		.range_end = LLONG_MAX,
+		.for_reclaim = 1,
+	};
+
+	swap_writepage(folio_page(folio, 0), &wbc);
+#elif MMDIFF_BEFORE(7, 3)
+	swap_writeout(folio, NULL);
+#else
+	u64 ctx[16] = { 0 };	/* a struct swap_io_ctx and more */
+
+	swap_writeout((struct swap_io_ctx *)ctx, folio);
+	swap_write_submit((struct swap_io_ctx *)ctx);
+#endif
+}
+
+/* As pageout() has it for a folio of the swap cache, which is part of a larger function in some builds. */
 bool mmdiff_pageout(struct folio *folio)
 {
-	LIST_HEAD(pieces);
-
-	if (pageout(folio, folio_mapping(folio), NULL, &pieces) != PAGEOUT_SUCCESS)
+	if (folio_ref_count(folio) != 1 + folio_nr_pages(folio) || !folio_clear_dirty_for_io(folio))
 		return false;
+	folio_set_reclaim(folio);
+	write_to_swap(folio);
+	if (!folio_test_writeback(folio))
+		folio_clear_reclaim(folio);
 	folio_lock(folio);
 	return !folio_test_dirty(folio) && !folio_test_writeback(folio);
 }
@@ -116,11 +147,10 @@ void mmdiff_zap_range(struct mmu_gather *tlb, struct vm_area_struct *vma, unsign
 #define WAS_MAPPED 1ul
 #define WAS_MLOCKED 2ul
 
-int migrate_folio_move(free_folio_t put_new, unsigned long private, struct folio *src, struct folio *dst,
-		       enum migrate_mode mode, enum migrate_reason reason, struct list_head *ret);
 void migrate_folio_undo_src(struct folio *src, int was_mapped, struct anon_vma *anon_vma, bool locked,
 			    struct list_head *ret);
 struct anon_vma *folio_get_anon_vma(struct folio *folio);
+void __put_anon_vma(struct anon_vma *anon_vma);
 
 static void undo_dst(struct folio *dst)
 {
@@ -129,8 +159,9 @@ static void undo_dst(struct folio *dst)
 }
 
 /*
- * The first phase is part of a larger function in every build; it is done here as migrate_folio_unmap() has
- * it for the folios of programs, which have no writeback and no mapping that goes away.
+ * The phases are parts of a larger function in one build or another. They are done here as
+ * migrate_folio_unmap() and migrate_folio_move() have them for the folios of programs, which have no writeback
+ * and no mapping that goes away.
  */
 int mmdiff_migrate_unmap(struct folio *src, int nid, struct folio **dst)
 {
@@ -165,13 +196,50 @@ int mmdiff_migrate_unmap(struct folio *src, int nid, struct folio **dst)
 	return MMDIFF_UNMAPPED;
 }
 
+static int move_folio(struct folio *src, struct folio *dst)
+{
+	struct address_space *mapping = folio_mapping(src);
+	int err;
+
+	if (!mapping)
+		err = migrate_folio(mapping, dst, src, MIGRATE_SYNC);
+	else
+		err = mapping->a_ops->migrate_folio(mapping, dst, src, MIGRATE_SYNC);
+	if (!err && !folio_test_anon(src))
+		src->mapping = NULL;
+	return err;
+}
+
 int mmdiff_migrate_move(struct folio *src, struct folio *dst)
 {
-	LIST_HEAD(targets);
-	LIST_HEAD(put_back);
+	bool queued = folio_order(src) > 1 && !list_empty(&src->_deferred_list);
+	bool partly = queued && folio_test_partially_mapped(src);
+	void *private = dst->private;
+	unsigned long was = (unsigned long)private & (WAS_MAPPED | WAS_MLOCKED);
+	struct anon_vma *anon_vma = private - was;
+	int err;
 
-	list_add(&dst->lru, &targets);
-	return migrate_folio_move(NULL, 0, src, dst, MIGRATE_SYNC, MR_SYSCALL, &put_back);
+	dst->private = NULL;
+	err = move_folio(src, dst);
+	if (err) {
+		dst->private = private;
+		return err;
+	}
+	if (queued)
+		deferred_split_folio(dst, partly);
+	folio_add_lru(dst);
+	if (was & WAS_MLOCKED)
+		lru_add_drain();
+	if (was & WAS_MAPPED)
+		remove_migration_ptes(src, dst, 0);
+	folio_unlock(dst);
+	folio_put(dst);
+	if (anon_vma && atomic_dec_and_test(&anon_vma->refcount))
+		__put_anon_vma(anon_vma);
+	folio_unlock(src);
+	mod_node_page_state(folio_pgdat(src), NR_ISOLATED_ANON + folio_is_file_lru(src), -folio_nr_pages(src));
+	folio_put(src);
+	return 0;
 }
 
 void mmdiff_migrate_undo(struct folio *src, struct folio *dst)

@@ -250,24 +250,48 @@ static void hook_remove_migration_ptes(struct folio *src, struct folio *dst, rem
 
 /* --- reclaim ------------------------------------------------------------------------------------------ */
 
-/* Of the callers those that go on with the pieces: 2 and 3 for migration, 0 and 1 for reclaim. */
-static int hook_split_huge_page_to_list_to_order(struct page *page, struct list_head *list, unsigned int order)
+/* The split by which reclaim, migration and madvise go on with the pieces of a folio. */
+#if MMDIFF_BEFORE(6, 18)
+static int split(struct folio *folio, struct list_head *list)
 {
+	return split_huge_page_to_list_to_order(folio_page(folio, 0), list, 0);
+}
+#else
+static int split(struct folio *folio, struct list_head *list)
+{
+	return split_folio_to_list(folio, list);
+}
+#endif
+
+static int split_for(struct folio *folio, struct list_head *list)
+{
+	bool advised = called_by("madvise_cold_or_pageout_pte_range") || called_by("madvise_free_pte_range");
 	u8 code = wire->ops[op_index].code;
 	bool migrates = code == OP_migrate || code == OP_migrate_begin || code == OP_pin;
-	bool advised;
-	int err, a = migrates ? (MMDIFF_BEFORE(6, 18) ? 2 : 3) : (MMDIFF_BEFORE(6, 18) ? 0 : 1);
+	/* The orders of choices.def. */
+	int err, order = migrates ? (MMDIFF_BEFORE(6, 18) ? 2 : 3) : (MMDIFF_BEFORE(6, 18) ? 0 : 1);
 
-	advised = called_by("madvise_cold_or_pageout_pte_range") || called_by("madvise_free_pte_range");
 	if (advised)
-		asked_until_split(page_folio(page));
-	err = split_huge_page_to_list_to_order(page, list, order);
+		asked_until_split(folio);
+	err = split(folio, list);
 	if (err && advised)
 		asked_not_split();
-	if (!err && list && a)
-		choose(CHOICE_SplitOrder, a, 0, 0);
+	if (!err && list && order)
+		choose(CHOICE_SplitOrder, order, 0, 0);
 	return err;
 }
+
+#if MMDIFF_BEFORE(6, 18)
+static int hook_split_huge_page_to_list_to_order(struct page *page, struct list_head *list, unsigned int order)
+{
+	return split_for(page_folio(page), list);
+}
+#else
+static int hook_split_folio_to_list(struct folio *folio, struct list_head *list)
+{
+	return split_for(folio, list);
+}
+#endif
 
 #if MMDIFF_BEFORE(6, 16)
 static bool hook_add_to_swap(struct folio *folio)
@@ -306,7 +330,12 @@ static struct hook hooks[] = {
 	HOOK(folio_isolate_lru), HOOK(migrate_pages),
 	HOOK(lru_add_drain), HOOK(tlb_gather_mmu), HOOK(tlb_flush_mmu), HOOK(tlb_finish_mmu), HOOK(__mm_populate),
 	HOOK(page_vma_mapped_walk), HOOK(try_to_unmap), HOOK(try_to_migrate), HOOK(folio_referenced),
-	HOOK(remove_migration_ptes), HOOK(split_huge_page_to_list_to_order),
+	HOOK(remove_migration_ptes),
+#if MMDIFF_BEFORE(6, 18)
+	HOOK(split_huge_page_to_list_to_order),
+#else
+	HOOK(split_folio_to_list),
+#endif
 #if MMDIFF_BEFORE(6, 16)
 	HOOK(add_to_swap),
 #else
@@ -342,10 +371,8 @@ int hooks_init(void)
 		hook->ops.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_RECURSION | FTRACE_OPS_FL_IPMODIFY;
 		err = ftrace_set_filter_ip(&hook->ops, (unsigned long)hook->from, 0, 0) ?:
 		      register_ftrace_function(&hook->ops);
-		if (err) {
-			pr_err("mmdiff: calls of %s cannot be seen: error %d\n", hook->name, err);
-			return err;
-		}
+		if (err)
+			panic("mmdiff: calls of %s cannot be seen: error %d", hook->name, err);
 	}
 	return 0;
 }

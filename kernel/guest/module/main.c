@@ -167,9 +167,10 @@ static int __init mmdiff_init(void)
 		return err;
 	}
 	err = folios_init() ?: filesystem_init() ?: swapdev_init(&swap) ?: hooks_init() ?: misc_register(&device);
+	/* What was begun cannot be undone: tracepoints and hooks would call what is unloaded. */
 	if (err)
-		pr_err("mmdiff: the executor cannot start: error %d\n", err);
-	return err;
+		panic("mmdiff: the executor cannot start: error %d", err);
+	return 0;
 }
 module_init(mmdiff_init);
 MODULE_LICENSE("GPL");
