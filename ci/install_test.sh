@@ -10,6 +10,11 @@ unset MMDIFF_ROOT MMDIFF_BUILD_DIR || true
 cmake --install "$1" --prefix "$place" >"$place/log" 2>&1 || { cat "$place/log" >&2; fail "cmake --install"; }
 [ -x "$place/bin/mmdiff" ] || fail "no bin/mmdiff"
 [ -d "$place/share/mmdiff/corpora" ] || fail "no corpora"
+for part in kernel/guest/init/init.c kernel/guest/module/Kbuild kernel/executor/executor.h kernel/wire.h program/ops.def \
+            harness/choices.def; do
+  [ -s "$place/share/mmdiff/$part" ] || fail "no $part, of which guests are made"
+done
+[ -x "$place/share/mmdiff/kernel/guest/module/build.sh" ] || fail "the build of a guest's module cannot be run"
 [ -s "$place/share/bash-completion/completions/mmdiff" ] || fail "no bash completion"
 [ -s "$place/share/zsh/site-functions/_mmdiff" ] || fail "no zsh completion"
 [ -s "$place/share/fish/vendor_completions.d/mmdiff.fish" ] || fail "no fish completion"

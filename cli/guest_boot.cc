@@ -17,6 +17,7 @@
 #include "kernel/worker.h"
 #include "nlohmann/json.hpp"
 #include "program/text.h"
+#include "program/world_demands.h"
 
 namespace mmdiff {
 namespace {
@@ -64,9 +65,10 @@ struct Trial {
   WorkerRun run;
   double seconds = 0;
 };
-absl::StatusOr<Trial> Try(Worker* worker) {
+absl::StatusOr<Trial> Try(const Guest& guest, Worker* worker) {
   absl::StatusOr<Program> program =
-      ParseText("# mmdiff 1\nworld table=512\nm0 = mm\nmap m0 0x40 4 rw\nwrite m0 0x40 4\n", {});
+      ParseText("# mmdiff 1\nworld\nm0 = mm\nmap m0 0x10 4 rw\nwrite m0 0x10 4\n", {});
+  if (program.ok()) program = CarryToDemands(*program, GuestDemands(guest));
   if (!program.ok()) return program.status();
   Trial trial;
   trial.program = *std::move(program);
@@ -125,7 +127,7 @@ absl::StatusOr<Exit> BootGuest(const Options& options) {
   absl::StatusOr<std::unique_ptr<Worker>> worker = Worker::Start(*prepared);
   if (!worker.ok()) return worker.status();
   const Split split = SplitOf(SecondsSince(switched_on), (*worker)->BootWords());
-  absl::StatusOr<Trial> trial = Try(worker->get());
+  absl::StatusOr<Trial> trial = Try(*guest, worker->get());
   if (!trial.ok()) return trial.status();
   line.Finish();
   const Exit exit = trial->run.end == WorkerEnd::kOk ? Exit::kOk : Exit::kDivergence;

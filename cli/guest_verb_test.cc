@@ -87,7 +87,7 @@ TEST_F(GuestVerb, RemovesOneImage) {
 }
 
 TEST_F(GuestVerb, WrongWordsAreSaid) {
-  EXPECT_THAT(Guest("lst").err, HasSubstr("there are fetch, list and remove"));
+  EXPECT_THAT(Guest("lst").err, HasSubstr("there are fetch, list, boot, remove and doctor"));
   EXPECT_THAT(Guest("list 6.12").err, HasSubstr("takes no more words"));
   EXPECT_THAT(Guest("remove").err, HasSubstr("takes one version"));
   EXPECT_THAT(Guest("fetch --available").err, HasSubstr("goes with list"));

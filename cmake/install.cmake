@@ -1,4 +1,4 @@
-# cmake --install: bin/mmdiff, bin/mmdiff-fuzz if this tree builds it, share/mmdiff/{corpora,crashes}, shell
+# cmake --install: bin/mmdiff, bin/mmdiff-fuzz if this tree builds it, share/mmdiff/{corpora,crashes,kernel}, shell
 # completions where shells look for them, documentation and licence.
 if(TARGET mmdiff)
   install(TARGETS mmdiff RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -22,6 +22,12 @@ if(TARGET mmdiff-fuzz)
 endif()
 install(DIRECTORY corpora crashes DESTINATION ${CMAKE_INSTALL_DATADIR}/mmdiff
         PATTERN "*.cc" EXCLUDE PATTERN "*.h" EXCLUDE PATTERN CMakeLists.txt EXCLUDE)
+# What goes into guests is compiled for each kernel; and how their images are fetched.
+install(DIRECTORY kernel/guest kernel/executor DESTINATION ${CMAKE_INSTALL_DATADIR}/mmdiff/kernel
+        USE_SOURCE_PERMISSIONS PATTERN "*.cc" EXCLUDE PATTERN "*_test.sh" EXCLUDE
+        PATTERN "kernel/guest/*.h" EXCLUDE)
+install(FILES kernel/wire.h kernel/apt.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/mmdiff/kernel)
+install(DIRECTORY program harness DESTINATION ${CMAKE_INSTALL_DATADIR}/mmdiff FILES_MATCHING PATTERN "*.def")
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ci/packages.txt DESTINATION ${CMAKE_INSTALL_DATADIR}/mmdiff)
 install(FILES README.md LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)

@@ -40,6 +40,22 @@ TEST(MakeImplementation, MakesEveryKnownOne) {
   }
 }
 
+TEST(MakeImplementation, FindsGuests) {
+  const std::string cache = testing::TempDir() + "no-images";
+  setenv("MMDIFF_KERNELS", cache.c_str(), 1);
+  absl::Status s = MakeImplementation("guest").status();
+  EXPECT_TRUE(absl::IsNotFound(s)) << s;
+  EXPECT_THAT(s.message(), HasSubstr("'guest': "));
+  EXPECT_THAT(s.message(), HasSubstr("./mmdiff guest fetch default"));
+  EXPECT_THAT(MakeImplementation("guest:").status().message(), HasSubstr("write 'guest:6.18'"));
+  unsetenv("MMDIFF_KERNELS");
+  // What follows a guest and is an option belongs to it.
+  EXPECT_THAT(SplitSpecs("reference,guest:/k,module=/m,cpus=1,guest:6.18,model").value(),
+              ElementsAre("reference", "guest:/k,module=/m,cpus=1", "guest:6.18", "model"));
+  EXPECT_EQ(StartupMs("reference,model,linux:7.2"), 0u);
+  EXPECT_GT(StartupMs("reference,guest"), 0u);
+}
+
 TEST(MakeImplementation, FindsKernels) {
   const std::string cache = testing::TempDir() + "no-kernels";
   setenv("MMDIFF_KERNELS", cache.c_str(), 1);

@@ -171,7 +171,11 @@ absl::Status Assemble(const Guest& guest, const Sources& sources, const std::str
         Run({sources.build_module, guest.image.headers, build},
             absl::StrCat("building mmdiff's module for Linux ", guest.image.release));
     if (!said.ok()) return said.status();
-    module = absl::StrCat(build, "/", kModule);
+    // What a debugger would want of it is several times the rest.
+    module = absl::StrCat(directory, "/", kModule);
+    said = Run({"strip", "--strip-debug", "-o", module, absl::StrCat(build, "/", kModule)},
+               "stripping mmdiff's module");
+    if (!said.ok()) return said.status();
   }
   absl::StatusOr<std::string> initrd = Pack(guest, init, module);
   if (!initrd.ok()) return initrd.status();
@@ -220,8 +224,7 @@ bool GuestIsAssembled(const Guest& guest) {
 absl::StatusOr<GuestParts> AssembleGuest(const Guest& guest) {
   const absl::StatusOr<Plan> plan = MakePlan(guest);
   if (!plan.ok()) return plan.status();
-  const GuestParts parts{plan->initrd,
-                         !guest.module.empty() || !plan->sources.build_module.empty()};
+  const GuestParts parts{plan->initrd};
   if (DurableFiles::Exists(plan->initrd)) return parts;
   absl::StatusOr<DirectoryLock> lock =
       DirectoryLock::Take(absl::StrCat(plan->place, "/.mmdiff.lock"), kLockMs);

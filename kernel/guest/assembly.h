@@ -15,7 +15,6 @@ namespace mmdiff {
 
 struct GuestParts {
   std::string initrd;  // path
-  bool has_module = false;
 };
 
 // Errors: see PrepareGuest.

@@ -47,7 +47,8 @@ absl::StatusOr<std::string> FindQemu() {
 
 std::vector<std::string> QemuArguments(const GuestMachine& machine) {
   // Version 7.2 of QEMU emulates CMPXCHG16B wrongly, which kills kernels now and then: cx16=off.
-  // Sockets of their own, for processors of different nodes cannot share one.
+  // All processors take turns in one thread, so that a guest takes one core and runs the same way
+  // each time. Sockets of their own, for processors of different nodes cannot share one.
   std::vector<std::string> words = {
       "-accel", "tcg,thread=single",
       "-M",     "pc",
