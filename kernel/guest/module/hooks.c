@@ -150,7 +150,8 @@ static struct folio *hook_swapin_sync(swp_entry_t entry, gfp_t flag, unsigned lo
 {
 	struct folio *folio = swapin_sync(entry, flag, orders, vmf, mpol, ilx);
 
-	return called_by("do_swap_page") ? mmdiff_swapped_in(folio) : folio;
+	/* Shared memory is never swapped out. */
+	return mmdiff_swapped_in(folio);
 }
 #endif
 
@@ -225,16 +226,33 @@ static void hook_tlb_gather_mmu(struct mmu_gather *tlb, struct mm_struct *mm)
 	tlb_gather_mmu(tlb, mm);
 }
 
-/* Only pages whose removal from the reverse map is delayed fill a gather (mm/mmu_gather.c). */
+/*
+ * Is there no room for another folio (mm/mmu_gather.c)? It takes two places if it has more than one page. Only a
+ * gather that delays removals from the reverse map, which are done by now, does not get more room.
+ */
 static bool gather_is_full(struct mmu_gather *tlb)
 {
-	return tlb->delayed_rmap && tlb->active != &tlb->local && tlb->active->nr == tlb->active->max;
+	return tlb->active != &tlb->local && tlb->active->nr + 1 >= tlb->active->max;
+}
+
+/*
+ * Where a zap has come to that goes upwards from the operation's page: the entry before the first that is left.
+ * The gather has forgotten it.
+ */
+static unsigned long zapped_until(struct mmu_gather *tlb)
+{
+	u32 arena = wire->world.table * wire->world.tables, vpn = wire->ops[op_index].arg[1];
+
+	while (vpn < arena && pte_none(mmu_pte(tlb->mm, vpn)))
+		vpn++;
+	return addr_of(vpn);
 }
 
 static void hook_tlb_flush_mmu(struct mmu_gather *tlb)
 {
-	if (called_by("unmap_page_range") || called_by("zap_pte_range"))
-		mmdiff_zap_flush(tlb->mm, tlb->end, gather_is_full(tlb));
+	if (gather_is_full(tlb) && (called_by("unmap_page_range") || called_by("zap_pte_range") ||
+				    called_by("__zap_vma_range")))
+		mmdiff_zap_flush(tlb->mm, zapped_until(tlb), true);
 	mmdiff_gather_flush();
 	tlb_flush_mmu(tlb);
 }
