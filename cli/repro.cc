@@ -37,8 +37,9 @@ absl::StatusOr<Exit> Verb_repro(const Options& options) {
   }
   absl::StatusOr<NamedProgram> named = ReadProgramFor(options.flag_impl, options.words[0]);
   if (!named.ok()) return named.status();
-  absl::StatusOr<IsolatedOutcome> outcome = Observe(named->program, options.flag_impl);
-  if (!outcome.ok()) return outcome.status();
+  absl::StatusOr<Observed> observed = Observe(named->program, options.flag_impl);
+  if (!observed.ok()) return observed.status();
+  const IsolatedOutcome* outcome = &observed->outcome;
   ReproInfo info;
   info.specs = options.flag_impl;
   info.signature = outcome->ok() ? "" : outcome->signature.FileName();
