@@ -14,6 +14,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,7 +37,9 @@ struct WorkerOptions {
   std::string name;
   std::string remedy = "build one with ./mmdiff kernel build --debian 6.12";
   uint32_t boot_ms = 10000;    // that it may take to boot
-  uint32_t program_ms = 5000;  // that a program may take before it counts as hung
+  // That a program may take before it counts as hung: of the clock; of a virtual machine, of the CPU
+  // time that it uses.
+  uint32_t program_ms = 5000;
 };
 
 enum class WorkerEnd : uint8_t {
@@ -91,6 +94,9 @@ class Worker {
   absl::Status Spawn(const WorkerOptions& options);
   absl::Status WaitForBoot(const WorkerOptions& options);
   // Waits until *word is `value`. False if the process ended or the time is up.
+  std::chrono::nanoseconds TimeUsed(std::chrono::steady_clock::time_point since,
+                                    int64_t cpu_since) const;
+  int64_t CpuTimeNs() const;
   bool WaitFor(uint32_t* word, uint32_t value, uint32_t ms);
   bool Reap();
   void Kill();
