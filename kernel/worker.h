@@ -36,9 +36,9 @@ struct WorkerOptions {
   // that is not there or does not boot.
   std::string name;
   std::string remedy = "build one with ./mmdiff kernel build --debian 6.12";
-  uint32_t boot_ms = 10000;    // that it may take to boot
-  // That a program may take before it counts as hung: of the clock; of a virtual machine, of the CPU
-  // time that it uses.
+  uint32_t boot_ms = 10000;  // that it may take to boot
+  // That a program may take before it counts as hung: of the clock; of a virtual machine, of the
+  // CPU time that it uses.
   uint32_t program_ms = 5000;
 };
 
