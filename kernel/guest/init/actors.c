@@ -191,7 +191,7 @@ static void measure(void)
 void actors_start(void)
 {
 	const size_t bytes = (MAX_MMS + 1) * sizeof(struct actor);
-	const struct order nothing = { .op = { .code = OP_check } };
+	const struct order drain = { .op = { .code = OP_drain } };
 	pid_t pid;
 
 	actors = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -202,7 +202,8 @@ void actors_start(void)
 	if (pid < 0)
 		mmdiff_give_up(errno, "cannot fork the template");
 	actors[TEMPLATE].pid = pid;
-	actor_do(TEMPLATE, &nothing);
+	/* It makes what it needs for that before it is measured. */
+	actor_do(TEMPLATE, &drain);
 	measure();
 }
 
