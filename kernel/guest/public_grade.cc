@@ -22,7 +22,6 @@ constexpr RelationId kUnseen[] = {
     RelationId::kfolio_index,
     RelationId::kfolio_slot,
     RelationId::kfolio_lru,
-    RelationId::kfolio_zone,
     RelationId::kfolio_deferred_split,
     RelationId::kswap_present,
     RelationId::kswap_count,

@@ -54,7 +54,10 @@ void layout_learn(void)
 		.swapcache = flag("PG_swapcache"),
 		.anon_exclusive = flag("PG_anon_exclusive"),
 		.partially_mapped = flag("PG_partially_mapped"),
+		/* CONFIG_NODES_SHIFT is 10; five zones take three bits. */
 		.node_shift = 54,
+		.zone_shift = 51,
+		.zone_movable = kernel_enumerator("zone_type", "ZONE_MOVABLE"),
 	};
 	if (!layout.direct_map || !layout.vmemmap)
 		mmdiff_give_up(0, "this kernel's memory cannot be read through /proc/kcore");

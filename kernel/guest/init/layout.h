@@ -17,7 +17,7 @@ struct layout {
 	/* Bits of a page's flags. */
 	uint32_t head, locked, referenced, dirty, lru, active, unevictable, mlocked, swapbacked, swapcache,
 		anon_exclusive, partially_mapped;
-	uint32_t node_shift;
+	uint32_t node_shift, zone_shift, zone_movable;
 };
 
 extern struct layout layout;

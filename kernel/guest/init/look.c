@@ -291,6 +291,7 @@ static struct folio_record folio_of(u32 id, u32 order, const u8 *data)
 	if (r.flags & FOLIO_LRU_FLAG && r.flags & FOLIO_UNEVICTABLE)
 		r.mlock_count = word32(data, layout.folio_mlock_count);
 	r.node = flags >> layout.node_shift;
+	r.zone = (flags >> layout.zone_shift & 7) == layout.zone_movable;
 	return r;
 }
 

@@ -16,6 +16,8 @@
 #include "actors.h"
 #include "init.h"
 
+#define MAX_PIN 4096	/* pages of one pin: an arena */
+
 static int rings[MAX_PINS];
 
 void rings_open(void)
@@ -30,11 +32,16 @@ void rings_open(void)
 	}
 }
 
+/* Page by page: of a buffer that lies in a large folio io_uring keeps but one reference. */
 static int try(int ring, uint64_t address, uint32_t pages)
 {
-	struct iovec range = { (void *)address, pages * PAGE };
+	static struct iovec ranges[MAX_PIN];
 
-	return syscall(SYS_io_uring_register, rings[ring], IORING_REGISTER_BUFFERS, &range, 1) ? -errno : 0;
+	if (pages > MAX_PIN)
+		return -E2BIG;
+	for (uint32_t i = 0; i < pages; i++)
+		ranges[i] = (struct iovec){ (void *)(address + i * PAGE), PAGE };
+	return syscall(SYS_io_uring_register, rings[ring], IORING_REGISTER_BUFFERS, ranges, pages) ? -errno : 0;
 }
 
 int ring_pin(int ring, uint64_t address, uint32_t pages)

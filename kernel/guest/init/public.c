@@ -21,6 +21,7 @@
 #include "init.h"
 #include "kcore.h"
 #include "look.h"
+#include "told.h"
 
 enum kind {
 #define MMDIFF_ARG_KIND(Name, text, doc) KIND_##Name,
@@ -271,6 +272,7 @@ static void run_program(void)
 {
 	uint32_t next_handle[KINDS] = { 0 };
 	const bool fit = fits();
+	uint32_t before = MMDIFF_WIRE_IDLE;
 
 	wire->choices_used = wire->state_bytes_used = wire->ops_run = 0;
 	wire->fate = MMDIFF_WIRE_OK;
@@ -295,8 +297,10 @@ static void run_program(void)
 		wire->ops_run = i + 1;
 		if (a.unsupported)
 			break;
-		if (i >= wire->snap_from)
-			to->state_at = look(wire);
+		/* All of them: what is told of an operation follows from the states around it. */
+		to->state_at = look(wire);
+		told(wire, i, before, to->state_at);
+		before = to->state_at;
 	}
 	wire->op_index = MMDIFF_WIRE_IDLE;
 	give_back();
@@ -317,6 +321,7 @@ void mmdiff_serve_public(long kernel)
 	kcore_open();
 	look_open();
 	uname(&name);
+	told_open(name.release);
 	snprintf(wire->release, sizeof(wire->release), "%.63s", name.release);
 	snprintf(wire->features, sizeof(wire->features), "public noswap");
 	wire->grade = MMDIFF_WIRE_PUBLIC;
