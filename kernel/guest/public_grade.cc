@@ -23,6 +23,8 @@ constexpr RelationId kUnseen[] = {
     RelationId::kfolio_slot,
     RelationId::kfolio_lru,
     RelationId::kfolio_deferred_split,
+    // A folio that has been migrated is marked by some versions and by others not.
+    RelationId::kfolio_partially_mapped,
     RelationId::kswap_present,
     RelationId::kswap_count,
     RelationId::kswap_cached,

@@ -32,21 +32,23 @@ void rings_open(void)
 	}
 }
 
-/* Page by page: of a buffer that lies in a large folio io_uring keeps but one reference. */
-static int try(int ring, uint64_t address, uint32_t pages)
+/* Of a buffer that lies in a large folio io_uring keeps but one reference: such are pinned page by page. */
+static int try(int ring, uint64_t address, uint32_t pages, bool by_page)
 {
 	static struct iovec ranges[MAX_PIN];
 
 	if (pages > MAX_PIN)
 		return -E2BIG;
-	for (uint32_t i = 0; i < pages; i++)
+	ranges[0] = (struct iovec){ (void *)address, pages * PAGE };
+	for (uint32_t i = 0; by_page && i < pages; i++)
 		ranges[i] = (struct iovec){ (void *)(address + i * PAGE), PAGE };
-	return syscall(SYS_io_uring_register, rings[ring], IORING_REGISTER_BUFFERS, ranges, pages) ? -errno : 0;
+	return syscall(SYS_io_uring_register, rings[ring], IORING_REGISTER_BUFFERS, ranges,
+		       by_page ? pages : 1) ? -errno : 0;
 }
 
-int ring_pin(int ring, uint64_t address, uint32_t pages)
+int ring_pin(int ring, uint64_t address, uint32_t pages, bool by_page)
 {
-	int error = try(ring, address, pages);
+	int error = try(ring, address, pages, by_page);
 	uint32_t good = 0, bad = pages;	/* `good` can be pinned, `bad` not */
 
 	if (!error)
@@ -54,7 +56,7 @@ int ring_pin(int ring, uint64_t address, uint32_t pages)
 	while (bad - good > 1) {
 		uint32_t middle = good + (bad - good) / 2;
 
-		if (try(ring, address, middle)) {
+		if (try(ring, address, middle, by_page)) {
 			bad = middle;
 		} else {
 			good = middle;
@@ -63,7 +65,7 @@ int ring_pin(int ring, uint64_t address, uint32_t pages)
 	}
 	if (!good)
 		return error;
-	error = try(ring, address, good);
+	error = try(ring, address, good, by_page);
 	return error ? error : (int)good;
 }
 

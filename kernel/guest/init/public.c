@@ -192,6 +192,9 @@ static bool changes_vmas(uint8_t code)
 	       code == OP_lock_onfault || code == OP_unlock || code == OP_dontfork || code == OP_dofork;
 }
 
+/* The state after the operation before this one. */
+static uint32_t state;
+
 static struct answer pin(int number, struct order *order, uint32_t handle)
 {
 	const int ring = free_place(ring_used, MAX_PINS);
@@ -201,6 +204,8 @@ static struct answer pin(int number, struct order *order, uint32_t handle)
 	if (order->op.arg[3] != 11 || ring < 0)
 		return (struct answer){ .unsupported = true };
 	order->argument = ring;
+	order->by_page = wire->world.orders != 1 &&
+			 !told_all_small(wire, state, order->op.arg[0], order->op.arg[1], order->op.arg[2]);
 	a = actor_do(number, order);
 	if (!a.err) {
 		ring_used[ring] = true;
@@ -272,10 +277,10 @@ static void run_program(void)
 {
 	uint32_t next_handle[KINDS] = { 0 };
 	const bool fit = fits();
-	uint32_t before = MMDIFF_WIRE_IDLE;
 
 	wire->choices_used = wire->state_bytes_used = wire->ops_run = 0;
 	wire->fate = MMDIFF_WIRE_OK;
+	state = MMDIFF_WIRE_IDLE;
 	memset(numbers, 0xff, sizeof(numbers));
 	memset(rings, 0xff, sizeof(rings));
 	if (fit)
@@ -299,8 +304,8 @@ static void run_program(void)
 			break;
 		/* All of them: what is told of an operation follows from the states around it. */
 		to->state_at = look(wire);
-		told(wire, i, before, to->state_at);
-		before = to->state_at;
+		told(wire, i, state, to->state_at);
+		state = to->state_at;
 	}
 	wire->op_index = MMDIFF_WIRE_IDLE;
 	give_back();

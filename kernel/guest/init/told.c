@@ -222,6 +222,19 @@ static void tell_drains(struct telling *t)
 		tell(t, CHOICE_GupDrain, 2, 0, 0);
 }
 
+bool told_all_small(const struct mmdiff_wire *wire, u32 state, u32 mm, u32 vpn, u32 npages)
+{
+	const struct view v = view_of(wire, state);
+
+	for (u32 i = 0; i < npages; i++) {
+		const struct pte_record *e = entry_at(&v, mm, vpn + i);
+
+		if (!e || e->kind != PTE_KIND_PRESENT || v.folios[e->folio].order)
+			return false;
+	}
+	return true;
+}
+
 void told(struct mmdiff_wire *wire, uint32_t i, uint32_t before, uint32_t after)
 {
 	const struct mmdiff_wire_op *op = &wire->ops[i];
