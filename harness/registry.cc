@@ -70,7 +70,7 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeGuest(std::string_view spec,
   options.demands = GuestDemands(*guest);
   if (GuestIsPublic(*guest)) {
     options.lacks = PublicLacks();
-    options.sees = PublicSight();
+    options.sees = PublicSight(guest->image.version);
   }
   return LinuxImplementation::Make(options);
 }

@@ -1,5 +1,7 @@
 #include "kernel/guest/public_grade.h"
 
+#include "kernel/guest/images.h"
+
 namespace mmdiff {
 namespace {
 
@@ -57,6 +59,15 @@ constexpr RelationId kUnseen[] = {
     RelationId::kstat_nr_allocated,
 };
 
+// Before this version a folio that waited in a batch had no LRU flag, so that no second batch took
+// it, and a long-term pin went by that flag.
+constexpr std::string_view kBatchesKeepLruFlag = "6.16.12";
+constexpr RelationId kOfBatchedFolios[] = {
+    RelationId::kfolio_refcount,    RelationId::kfolio_lru_flag,   RelationId::kfolio_active,
+    RelationId::kfolio_unevictable, RelationId::kfolio_referenced, RelationId::kfolio_mlock_count,
+    RelationId::kfolio_swapbacked,
+};
+
 struct Call {
   Opcode code;
   const char* text;
@@ -82,9 +93,12 @@ OpcodeSet PublicLacks() {
   return lacks;
 }
 
-RelationSet PublicSight() {
+RelationSet PublicSight(std::string_view version) {
   RelationSet sight = EveryRelation();
   for (const RelationId id : kUnseen) sight.reset(static_cast<size_t>(id));
+  if (OlderVersion(version, kBatchesKeepLruFlag)) {
+    for (const RelationId id : kOfBatchedFolios) sight.reset(static_cast<size_t>(id));
+  }
   return sight;
 }
 

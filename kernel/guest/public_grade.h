@@ -6,6 +6,8 @@
 #ifndef MMDIFF_KERNEL_GUEST_PUBLIC_GRADE_H_
 #define MMDIFF_KERNEL_GUEST_PUBLIC_GRADE_H_
 
+#include <string_view>
+
 #include "program/leave_out.h"
 #include "program/world_demands.h"
 #include "state/relations.h"
@@ -18,8 +20,8 @@ OpcodeSet PublicLacks();
 // The system call of an operation, "mmap"; "" if there is none.
 const char* PublicCall(Opcode code);
 
-// What is seen of a state.
-RelationSet PublicSight();
+// What is seen of a state of this version, "6.18.15".
+RelationSet PublicSight(std::string_view version);
 
 // What system calls cannot ask for: there is no swap, all pins are those of io_uring, and no map
 // decides about huge pages before it populates.
