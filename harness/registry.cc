@@ -4,6 +4,7 @@
 
 #include "kernel/builds.h"
 #include "kernel/guest/guest.h"
+#include "kernel/guest/public_grade.h"
 #include "kernel/linux.h"
 #include "model/model.h"
 #include "program/nearest_word.h"
@@ -67,6 +68,10 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeGuest(std::string_view spec,
   // It shares the cores with all that it emulates, and StartupMs leaves time for a hang.
   options.worker.program_ms = 5000;
   options.demands = GuestDemands(*guest);
+  if (GuestIsPublic(*guest)) {
+    options.lacks = PublicLacks();
+    options.sees = PublicSight(guest->image.version);
+  }
   return LinuxImplementation::Make(options);
 }
 
