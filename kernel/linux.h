@@ -31,7 +31,7 @@ struct LinuxOptions {
   std::string name;  // ImplInfo::name
   WorkerOptions worker;
   WorldDemands demands{.table = kLinuxTable};  // ImplInfo::demands
-  bool own_folio_numbers = true;  // ImplInfo::own_folio_numbers
+  bool own_folio_numbers = true;               // ImplInfo::own_folio_numbers
   uint32_t replay_every = 16384;  // one program in so many is run again in a fresh process; 0: none
 };
 
