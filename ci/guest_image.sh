@@ -1,5 +1,5 @@
 # The default guest for the scripts here. To be sourced, with `mmdiff` set.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # get_guest WORK: gets QEMU and the default image; sets guest_version and guest_directory. If they cannot be had, says
 # why, and ends with 77, or with 1 if CI=true.
