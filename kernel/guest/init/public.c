@@ -204,8 +204,6 @@ static struct answer pin(int number, struct order *order, uint32_t handle)
 	if (order->op.arg[3] != 11 || ring < 0)
 		return (struct answer){ .unsupported = true };
 	order->argument = ring;
-	order->by_page = wire->world.orders != 1 &&
-			 !told_all_small(wire, state, order->op.arg[0], order->op.arg[1], order->op.arg[2]);
 	a = actor_do(number, order);
 	if (!a.err) {
 		ring_used[ring] = true;
