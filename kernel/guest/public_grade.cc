@@ -19,6 +19,7 @@ constexpr RelationId kUnseen[] = {
     // times, which marks its pages accessed more than once.
     RelationId::kfolio_refcount,
     RelationId::kfolio_pincount,
+    RelationId::kfolio_dirty,
     RelationId::kfolio_referenced,
     RelationId::kfolio_active,
     // The kernel names slots, and whoever looks cannot know what it was at.

@@ -222,6 +222,21 @@ static void tell_drains(struct telling *t)
 		tell(t, CHOICE_GupDrain, 2, 0, 0);
 }
 
+u32 told_writable(const struct mmdiff_wire *wire, u32 state, u32 mm, u32 vpn, u32 npages)
+{
+	const struct view v = view_of(wire, state);
+	u32 n = 0;
+
+	while (n < npages) {
+		const struct vma_record *vma = vma_at(&v, mm, vpn + n);
+
+		if (!vma || !(vma->flags & VMA_WRITE))
+			break;
+		n = vma->end - vpn;
+	}
+	return n < npages ? n : npages;
+}
+
 void told(struct mmdiff_wire *wire, uint32_t i, uint32_t before, uint32_t after)
 {
 	const struct mmdiff_wire_op *op = &wire->ops[i];

@@ -16,6 +16,9 @@
 /* `release` is what uname says: "6.18.15+deb13-cloud-amd64". */
 void told_open(const char *release);
 
+/* How many pages from vpn on lie in VMAs that may be written, `npages` at most. */
+uint32_t told_writable(const struct mmdiff_wire *wire, uint32_t state, uint32_t mm, uint32_t vpn, uint32_t npages);
+
 /* Of operation `i`, between the states at these offsets of wire->states; MMDIFF_WIRE_IDLE: an empty one. */
 void told(struct mmdiff_wire *wire, uint32_t i, uint32_t before, uint32_t after);
 
