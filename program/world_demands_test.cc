@@ -26,18 +26,23 @@ std::string Carried(const std::string& text, const WorldDemands& demands) {
 
 constexpr WorldDemands kGuest = {.table = 512, .batch = 31, .max_cpus = 2, .no_tlb = true};
 
+Program In(const World& world) {
+  Program program;
+  program.world = world;
+  return program;
+}
+
 TEST(WorldDemands, UnmetAreThoseThatTheWorldDoesNotMeet) {
   World world;
-  EXPECT_TRUE(Meets(Program{.world = world}, {}));
-  EXPECT_EQ(Unmet(Program{.world = world}, kGuest),
-            (WorldDemands{.table = 512, .batch = 31, .no_tlb = true}));
+  EXPECT_TRUE(Meets(In(world), {}));
+  EXPECT_EQ(Unmet(In(world), kGuest), (WorldDemands{.table = 512, .batch = 31, .no_tlb = true}));
   world.cpus = 4;
   world.table = 512;
   world.tlb = 0;
-  EXPECT_EQ(Unmet(Program{.world = world}, kGuest), (WorldDemands{.batch = 31, .max_cpus = 2}));
+  EXPECT_EQ(Unmet(In(world), kGuest), (WorldDemands{.batch = 31, .max_cpus = 2}));
   world.cpus = 1;
   world.batch = 31;
-  EXPECT_TRUE(Meets(Program{.world = world}, kGuest)) << "fewer CPUs than the limit are fine";
+  EXPECT_TRUE(Meets(In(world), kGuest)) << "fewer CPUs than the limit are fine";
   EXPECT_EQ(DemandsText({}), "");
   EXPECT_EQ(DemandsText(kGuest), "table=512 batch=31 cpus<=2 tlb=0");
 }
