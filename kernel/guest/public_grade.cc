@@ -15,6 +15,13 @@ constexpr RelationId kUnseen[] = {
     RelationId::kvma_file,
     RelationId::kvma_pgoff,
     RelationId::kvma_anon_vma,
+    // Of the pages of a large folio io_uring keeps one pin. A pin that ends early is tried several
+    // times, which marks its pages accessed more than once.
+    RelationId::kfolio_refcount,
+    RelationId::kfolio_pincount,
+    RelationId::kfolio_dirty,
+    RelationId::kfolio_referenced,
+    RelationId::kfolio_active,
     // The kernel names slots, and whoever looks cannot know what it was at.
     RelationId::kpte_slot,
     // Folios are found through page tables: those that nothing maps are not found.
@@ -63,8 +70,9 @@ constexpr RelationId kUnseen[] = {
 // it, and a long-term pin went by that flag.
 constexpr std::string_view kBatchesKeepLruFlag = "6.16.12";
 constexpr RelationId kOfBatchedFolios[] = {
-    RelationId::kfolio_refcount,    RelationId::kfolio_lru_flag,   RelationId::kfolio_active,
-    RelationId::kfolio_unevictable, RelationId::kfolio_referenced, RelationId::kfolio_mlock_count,
+    RelationId::kfolio_lru_flag,
+    RelationId::kfolio_unevictable,
+    RelationId::kfolio_mlock_count,
     RelationId::kfolio_swapbacked,
 };
 

@@ -43,7 +43,6 @@ struct order {
 	struct mmdiff_wire_op op;
 	uint32_t op_index, arena;	/* the arena's pages */
 	int argument;			/* fork: the number of the child; pin, unpin: the ring */
-	bool by_page;			/* pin: each page by itself */
 };
 
 /* Starts the template; before anything else, while init's own memory is small. */
@@ -70,8 +69,7 @@ struct answer perform(const struct order *order);
 
 /* pins.c: rings that pins are made with. `rings_open` before the template starts. */
 void rings_open(void);
-/* As one buffer, or each page as one. */
-int ring_pin(int ring, uint64_t address, uint32_t pages, bool by_page);	/* pages that are pinned now, or a negative errno */
+int ring_pin(int ring, uint64_t address, uint32_t pages);	/* pages that are pinned now, or a negative errno */
 int ring_unpin(int ring);					/* 0 or a negative errno */
 
 #endif

@@ -155,7 +155,7 @@ static long find_member(const struct btf_type *t, const char *member)
 	return -1;
 }
 
-uint32_t kernel_offset(const char *structure, const char *member)
+long kernel_offset_if_any(const char *structure, const char *member)
 {
 	for (uint32_t i = 1; i < ntypes; i++) {
 		long bits;
@@ -166,7 +166,16 @@ uint32_t kernel_offset(const char *structure, const char *member)
 		if (bits >= 0)
 			return bits / 8;
 	}
-	mmdiff_give_up(0, "this kernel's struct %s has no %s", structure, member);
+	return -1;
+}
+
+uint32_t kernel_offset(const char *structure, const char *member)
+{
+	const long offset = kernel_offset_if_any(structure, member);
+
+	if (offset < 0)
+		mmdiff_give_up(0, "this kernel's struct %s has no %s", structure, member);
+	return offset;
 }
 
 long kernel_enumerator(const char *enumeration, const char *name)

@@ -26,6 +26,8 @@ uint64_t kernel_symbol(const char *name);
 
 /* In bytes, from the beginning of the structure, through members without a name too; gives up if there is none. */
 uint32_t kernel_offset(const char *structure, const char *member);
+/* The same, or -1 if there is none. */
+long kernel_offset_if_any(const char *structure, const char *member);
 /* The value of an enumerator, or -1. */
 long kernel_enumerator(const char *enumeration, const char *name);
 

@@ -170,6 +170,14 @@ static u64 page_at(u64 pfn)
 	return layout.vmemmap + pfn * layout.page_bytes;
 }
 
+/* `info` is what a struct page says of its folio: where the first page is, or since 7.1 which bits to drop. */
+static u64 head_of(u64 page, u64 info)
+{
+	if (!(info & 1))
+		return page;
+	return info >> 32 == 0xffffffff ? page & info : info - 1;
+}
+
 static u32 order_of(u64 head)
 {
 	if (!(kcore_word(head + layout.page_flags) >> layout.head & 1))
@@ -209,7 +217,7 @@ static struct pte_record pte_of(const struct process *p, u32 vpn, u64 raw)
 		if (frame != layout.zero_pfn && kcore_read(page_at(frame), page, sizeof(page))) {
 			u64 head = page[layout.page_head / 8];
 
-			head = head & 1 ? head - 1 : page_at(frame);
+			head = head_of(page_at(frame), head);
 			r.kind = PTE_KIND_PRESENT;
 			r.folio = folio_number(head);
 			r.offset = (page_at(frame) - head) / layout.page_bytes;

@@ -188,7 +188,7 @@ static struct answer perform_pin(const struct order *o)
 
 	if (!npages)
 		return failed(EINVAL);
-	n = ring_pin(o->argument, ARENA + vpn * PAGE, npages, o->by_page);
+	n = ring_pin(o->argument, ARENA + vpn * PAGE, npages);
 	return n < 0 ? failed(-n) : (struct answer){ .value = n };
 }
 

@@ -2,7 +2,8 @@
 /*
  * Pins: what io_uring pins as a fixed buffer is what pin_user_pages_fast(FOLL_WRITE | FOLL_LONGTERM) gives. A
  * ring holds one pin. A buffer is pinned whole or not at all, while a pin may end at the first page that cannot
- * be had: the longest beginning that can be pinned is looked for.
+ * be had: the longest beginning that can be pinned is looked for. Of the pages of a large folio a ring keeps one
+ * reference, so that counts of them are not comparable.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,8 +16,6 @@
 
 #include "actors.h"
 #include "init.h"
-
-#define MAX_PIN 4096	/* pages of one pin: an arena */
 
 static int rings[MAX_PINS];
 
@@ -32,23 +31,16 @@ void rings_open(void)
 	}
 }
 
-/* Of a buffer that lies in a large folio io_uring keeps but one reference: such are pinned page by page. */
-static int try(int ring, uint64_t address, uint32_t pages, bool by_page)
+static int try(int ring, uint64_t address, uint32_t pages)
 {
-	static struct iovec ranges[MAX_PIN];
+	struct iovec range = { (void *)address, pages * PAGE };
 
-	if (pages > MAX_PIN)
-		return -E2BIG;
-	ranges[0] = (struct iovec){ (void *)address, pages * PAGE };
-	for (uint32_t i = 0; by_page && i < pages; i++)
-		ranges[i] = (struct iovec){ (void *)(address + i * PAGE), PAGE };
-	return syscall(SYS_io_uring_register, rings[ring], IORING_REGISTER_BUFFERS, ranges,
-		       by_page ? pages : 1) ? -errno : 0;
+	return syscall(SYS_io_uring_register, rings[ring], IORING_REGISTER_BUFFERS, &range, 1) ? -errno : 0;
 }
 
-int ring_pin(int ring, uint64_t address, uint32_t pages, bool by_page)
+int ring_pin(int ring, uint64_t address, uint32_t pages)
 {
-	int error = try(ring, address, pages, by_page);
+	int error = try(ring, address, pages);
 	uint32_t good = 0, bad = pages;	/* `good` can be pinned, `bad` not */
 
 	if (!error)
@@ -56,7 +48,7 @@ int ring_pin(int ring, uint64_t address, uint32_t pages, bool by_page)
 	while (bad - good > 1) {
 		uint32_t middle = good + (bad - good) / 2;
 
-		if (try(ring, address, middle, by_page)) {
+		if (try(ring, address, middle)) {
 			bad = middle;
 		} else {
 			good = middle;
@@ -65,7 +57,7 @@ int ring_pin(int ring, uint64_t address, uint32_t pages, bool by_page)
 	}
 	if (!good)
 		return error;
-	error = try(ring, address, good, by_page);
+	error = try(ring, address, good);
 	return error ? error : (int)good;
 }
 

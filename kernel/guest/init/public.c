@@ -199,13 +199,16 @@ static struct answer pin(int number, struct order *order, uint32_t handle)
 {
 	const int ring = free_place(ring_used, MAX_PINS);
 	struct answer a;
+	uint32_t writable;
 
 	/* Other flags have no call. */
 	if (order->op.arg[3] != 11 || ring < 0)
 		return (struct answer){ .unsupported = true };
 	order->argument = ring;
-	order->by_page = wire->world.orders != 1 &&
-			 !told_all_small(wire, state, order->op.arg[0], order->op.arg[1], order->op.arg[2]);
+	/* A buffer is pinned as a whole: what cannot be is left out at once, if something is left. */
+	writable = told_writable(wire, state, order->op.arg[0], order->op.arg[1], order->op.arg[2]);
+	if (writable)
+		order->op.arg[2] = writable;
 	a = actor_do(number, order);
 	if (!a.err) {
 		ring_used[ring] = true;

@@ -222,17 +222,19 @@ static void tell_drains(struct telling *t)
 		tell(t, CHOICE_GupDrain, 2, 0, 0);
 }
 
-bool told_all_small(const struct mmdiff_wire *wire, u32 state, u32 mm, u32 vpn, u32 npages)
+u32 told_writable(const struct mmdiff_wire *wire, u32 state, u32 mm, u32 vpn, u32 npages)
 {
 	const struct view v = view_of(wire, state);
+	u32 n = 0;
 
-	for (u32 i = 0; i < npages; i++) {
-		const struct pte_record *e = entry_at(&v, mm, vpn + i);
+	while (n < npages) {
+		const struct vma_record *vma = vma_at(&v, mm, vpn + n);
 
-		if (!e || e->kind != PTE_KIND_PRESENT || v.folios[e->folio].order)
-			return false;
+		if (!vma || !(vma->flags & VMA_WRITE))
+			break;
+		n = vma->end - vpn;
 	}
-	return true;
+	return n < npages ? n : npages;
 }
 
 void told(struct mmdiff_wire *wire, uint32_t i, uint32_t before, uint32_t after)
@@ -256,12 +258,14 @@ void told(struct mmdiff_wire *wire, uint32_t i, uint32_t before, uint32_t after)
 	case OP_write:
 	case OP_lock:
 	case OP_pin:
+		tell_dirty_reads(&t);
 		tell_copies(&t);
 		if (op->code == OP_pin)
 			tell_drains(&t);
 		break;
 	case OP_read:
 	case OP_map:
+	case OP_lock_onfault:
 		tell_dirty_reads(&t);
 		break;
 	case OP_protect:

@@ -9,7 +9,6 @@
 #ifndef MMDIFF_KERNEL_GUEST_INIT_TOLD_H_
 #define MMDIFF_KERNEL_GUEST_INIT_TOLD_H_
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "kernel/wire.h"
@@ -17,8 +16,8 @@
 /* `release` is what uname says: "6.18.15+deb13-cloud-amd64". */
 void told_open(const char *release);
 
-/* Whether the state has nothing but small folios in a range of a process. */
-bool told_all_small(const struct mmdiff_wire *wire, uint32_t state, uint32_t mm, uint32_t vpn, uint32_t npages);
+/* How many pages from vpn on lie in VMAs that may be written, `npages` at most. */
+uint32_t told_writable(const struct mmdiff_wire *wire, uint32_t state, uint32_t mm, uint32_t vpn, uint32_t npages);
 
 /* Of operation `i`, between the states at these offsets of wire->states; MMDIFF_WIRE_IDLE: an empty one. */
 void told(struct mmdiff_wire *wire, uint32_t i, uint32_t before, uint32_t after);
