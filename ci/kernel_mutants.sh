@@ -19,6 +19,7 @@
 #                                  stay clean for a minute of it yet: docs/kernel-conformance.md)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/ci/edit_line.sh"
 mmdiff=${MMDIFF:-$root/mmdiff}
 work=${MMDIFF_KERNEL_WORK:-${MMDIFF_BUILD_DIR:-$root/build}/kernel-mutants}
 programs=${MMDIFF_PROGRAMS:-20000}
@@ -29,7 +30,7 @@ batch=500
 die() { printf 'kernel_mutants: %s\n' "$*" >&2; exit 1; }
 
 for name in "$@"; do
-  cut -f1 "$root/kernel/mutants.tsv" | grep -qx -- "$name" || die "kernel/mutants.tsv has no $name"
+  cut -f1 "$root/kernel/mutants.tsv" | grep -x -- "$name" >/dev/null || die "kernel/mutants.tsv has no $name"
 done
 if [ -z "$tree" ]; then
   if ! tree=$("$mmdiff" kernel fetch --debian 6.12); then
@@ -54,17 +55,10 @@ if [ "$(cat "$work/source" 2>/dev/null)" != "$tree" ]; then
 fi
 # restore FILE: as it was, but with the time of now, since make goes by time.
 restore() { rm -f "$edited/$1" && cp "$tree/$1" "$edited/$1"; }
-# edit FILE FUNCTION OLD NEW: in the first line that has OLD after the function's head.
+# edit FILE FUNCTION OLD NEW: see edit_line.sh.
 edit() {
   rm -f "$edited/$1"
-  FUNCTION=$2 OLD=$3 NEW=$4 awk '
-    BEGIN { head = "^([a-z].*[ *])?" ENVIRON["FUNCTION"] "\\(" }
-    !inside && $0 ~ head && !/;$/ { inside = 1 }
-    inside && !made && (at = index($0, ENVIRON["OLD"])) {
-      $0 = substr($0, 1, at - 1) ENVIRON["NEW"] substr($0, at + length(ENVIRON["OLD"])); made = 1
-    }
-    { print }
-    END { exit !made }' "$tree/$1" >"$edited/$1"
+  edit_line "$tree/$1" "$2" "$3" "$4" >"$edited/$1"
 }
 build() { "$mmdiff" kernel build --tree "$edited" >"$work/build" 2>&1; }
 # run PROGRAM|DIR...: leaves the programs that do not agree and their signatures in $work/found, by name,
@@ -149,7 +143,7 @@ fi
 missed=0
 while IFS=$'\t' read -r name file function old new what _; do
   case $name in '' | '#'*) continue ;; esac
-  if [ $# -gt 0 ] && ! printf '%s\n' "$@" | grep -qx -- "$name"; then continue; fi
+  case " $* " in '  ' | *" $name "*) ;; *) continue ;; esac
   start=$SECONDS
   if ! edit "$file" "$function" "$old" "$new"; then
     echo "$name: $function in $file has no such line" >&2

@@ -12,10 +12,11 @@ number "$seconds" "$seconds"
 shift
 need build test
 cd "$root"
-# kernel/uml is the kernel's C, in the kernel's style.
+# What runs inside a kernel or a guest is C, in the kernel's style.
 sources() {
   find program state harness reference model kernel minimize targets cli bench \
-    -path kernel/uml -prune -o -path kernel/wire.h -prune -o \( -name '*.cc' -o -name '*.h' \) -print
+    \( -path kernel/uml -o -path kernel/executor -o -path kernel/guest/module -o -path kernel/guest/init \
+       -o -path kernel/wire.h \) -prune -o \( -name '*.cc' -o -name '*.h' \) -print
 }
 sources | sort | xargs clang-format-14 --dry-run -Werror
 

@@ -6,9 +6,9 @@ here=$(dirname -- "$(readlink -f -- "$0")")
 . "$here/start.sh"
 usage 0 1 'ci/setup.sh [--check]' $#
 case ${1:-} in
-  '') need build fuzz test kernel ;;
+  '') need build fuzz test kernel guest ;;
   --check)
-    lacking=$(missing build fuzz test kernel | tr '\n' ' ')
+    lacking=$(missing build fuzz test kernel guest | tr '\n' ' ')
     [ -z "$lacking" ] || { say "missing: $lacking"; exit 3; }
     ;;
   *) usage 0 -1 'ci/setup.sh [--check]' 0 ;;

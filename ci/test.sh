@@ -28,7 +28,7 @@ done
 lanes=${MMDIFF_TEST_LANES:-fuzz asan ubsan tsan afl}
 [ "$lanes" != none ] || lanes=
 export MMDIFF_TEST_LANES="$lanes"
-need build fuzz test kernel
+need build fuzz test kernel guest
 need_tests release
 make release all
 for lane in $lanes; do

@@ -71,7 +71,7 @@ absl::StatusOr<Carried> CarryPrograms(const Demands& demands, std::vector<NamedP
   Carried carried;
   if (demands.lacks.any()) LeaveOutOfAll(demands, programs, &carried);
   for (NamedProgram& named : *programs) {
-    const WorldDemands unmet = Unmet(named.program.world, demands.world);
+    const WorldDemands unmet = Unmet(named.program, demands.world);
     if (!unmet.any()) continue;
     absl::StatusOr<Program> program = CarryToDemands(named.program, demands.world);
     if (!program.ok()) {

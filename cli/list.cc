@@ -96,6 +96,17 @@ Table Relations() {
   return table;
 }
 
+// With a column that says what all of the implementations see.
+absl::StatusOr<Table> SeenRelations(const std::string& specs) {
+  absl::StatusOr<Contestants> contestants = MakeAll(specs);
+  if (!contestants.ok()) return contestants.status();
+  RelationSet seen = EveryRelation();
+  for (const auto& leader : contestants->leaders) seen &= leader->info().sees;
+  Table table = Relations();
+  for (size_t i = 0; i < kRelations; ++i) table[i]["seen"] = seen[i] ? "yes" : "no";
+  return table;
+}
+
 Table Choices() {
   Table table = Json::array();
   for (size_t i = 0; i < kChoiceKinds; ++i) {
@@ -240,7 +251,13 @@ absl::StatusOr<Exit> Verb_list(const Options& options) {
   }
   for (const Listing& listing : kListings) {
     if (options.words[0] != listing.name) continue;
-    const Table table = listing.make();
+    Table table = listing.make();
+    if (options.words[0] == "relations" && !options.flag_impl.empty() &&
+        options.flag_impl != "reference,model") {
+      absl::StatusOr<Table> seen = SeenRelations(options.flag_impl);
+      if (!seen.ok()) return seen.status();
+      table = *std::move(seen);
+    }
     if (options.flag_json) {
       std::puts(Json{{listing.name, table}}.dump(2).c_str());
     } else {

@@ -30,6 +30,9 @@ class Sum {
     uint32_t& cpus = sum_.world.max_cpus;
     if (more.max_cpus != 0) cpus = cpus == 0 ? more.max_cpus : std::min(cpus, more.max_cpus);
     sum_.world.no_tlb |= more.no_tlb;
+    sum_.world.no_swap |= more.no_swap;
+    sum_.world.pin_flags |= more.pin_flags;
+    sum_.world.no_map_flags |= more.no_map_flags;
     if (!(sum_.world == before)) AddName(info.name, &sum_.who);
     if ((info.lacks & ~sum_.lacks).any()) AddName(info.name, &sum_.lacking);
     sum_.lacks |= info.lacks;
@@ -66,7 +69,7 @@ absl::StatusOr<Demands> DemandsOf(const Contestants& contestants) {
 }
 
 bool Suits(const Program& program, const Demands& demands) {
-  return Meets(program.world, demands.world) && Uses(program, demands.lacks).none();
+  return Meets(program, demands.world) && Uses(program, demands.lacks).none();
 }
 
 size_t MakeSuit(const Demands& demands, size_t max_ops, Program* program) {

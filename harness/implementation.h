@@ -15,6 +15,7 @@
 #include "program/program.h"
 #include "program/world_demands.h"
 #include "state/digest.h"
+#include "state/relations.h"
 #include "state/state.h"
 
 namespace mmdiff {
@@ -53,6 +54,9 @@ struct ImplInfo {
   // Its folios may be numbered in another order than everybody else's, so that its digests may
   // differ where its states agree.
   bool own_folio_numbers = false;
+  // What it sees of a state. The rest is compared with nobody, nor are its digests: its states are
+  // compared in full after each operation.
+  RelationSet sees = EveryRelation();
 };
 
 class Implementation : public OpHandler {

@@ -96,6 +96,9 @@ struct Lockstep::Side {
   // is not said of it.
   bool chose = false;
   ChoiceLog log;
+
+  bool Sees(RelationId id) const { return leader->info().sees[static_cast<size_t>(id)]; }
+  bool SeesAll() const { return leader->info().sees.all(); }
 };
 
 std::array<uint64_t, kChoiceKinds> Lockstep::ChoiceUses() const {
@@ -176,7 +179,7 @@ bool Lockstep::Accepts(const Program& program, RunResult* out) {
                                 OpcodesText(lacking), "; take them out of the program"),
                    out);
     }
-    const WorldDemands unmet = Unmet(program.world, info.demands);
+    const WorldDemands unmet = Unmet(program, info.demands);
     if (!unmet.any()) continue;
     std::string fields = absl::StrReplaceAll(DemandsText(unmet), {{"<=", "="}});
     if (absl::StrContains(fields, ' ')) fields = absl::StrCat("\"", fields, "\"");
@@ -232,7 +235,8 @@ void Lockstep::RunOp(const Program& program, uint32_t i, RunProgress* progress) 
     side.chose |= side.leader->info().own_folio_numbers && side.log.size() != 0;
     if (side.reference == nullptr) continue;
     if (progress != nullptr) progress->in_reference.store(1, std::memory_order_relaxed);
-    side.log.BeginFollowing();
+    // One that is not told what its kernel chose may still know some of it.
+    if (side.Sees(RelationId::kchoice_refused) || side.log.size() != 0) side.log.BeginFollowing();
     side.reference_result = side.reference->Dispatch(op, ctx);
     if (side.reference_result.unsupported) {
       side.skipped = true;
@@ -282,7 +286,8 @@ bool Lockstep::OpLooksEqual() const {
     if (side.skipped) continue;
     if (side.reference != nullptr) {
       if (side.digest != side.reference_digest || !side.result.Agrees(side.reference_result) ||
-          side.log.refused() || side.log.left_over() != 0 || side.log.overflow()) {
+          !side.SeesAll() || side.log.refused() || side.log.left_over() != 0 ||
+          side.log.overflow()) {
         return false;
       }
       continue;
@@ -290,7 +295,10 @@ bool Lockstep::OpLooksEqual() const {
     const int opponent = Opponent(s);
     if (opponent < 0) continue;
     const Side& other = *sides_[static_cast<size_t>(opponent)];
-    if (side.digest != other.digest || !side.result.Agrees(other.result)) return false;
+    if (side.digest != other.digest || !side.result.Agrees(other.result) || !side.SeesAll() ||
+        !other.SeesAll()) {
+      return false;
+    }
   }
   return true;
 }
@@ -298,10 +306,10 @@ bool Lockstep::OpLooksEqual() const {
 void Lockstep::JudgeAnswers(size_t s, CompareResult* out) const {
   const Side& side = *sides_[s];
   const ChoiceLog& log = side.log;
-  if (log.refused()) {
+  if (log.refused() && side.Sees(RelationId::kchoice_refused)) {
     AddAnswer(RelationId::kchoice_refused, log.refused_why(), ChoiceName(log.refused_kind()), out);
   }
-  if (log.left_over() != 0) {
+  if (log.left_over() != 0 && side.Sees(RelationId::kchoice_left_over)) {
     AddAnswer(RelationId::kchoice_left_over, "no such choice", ChoiceText(log.next()), out);
   }
   if (log.overflow()) {
@@ -327,7 +335,7 @@ bool Lockstep::Judge(size_t s, CompareResult* result, State* a, State* b, std::s
   result->Clear();
   if (side.reference == nullptr && Opponent(s) < 0) {
     side.leader->Snapshot(b);
-    if (DigestOf(*b) != side.digest) *fault = BadDigest(*side.leader);
+    if (side.SeesAll() && DigestOf(*b) != side.digest) *fault = BadDigest(*side.leader);
     return true;
   }
   Implementation& opponent = OpponentOf(s);
@@ -337,17 +345,19 @@ bool Lockstep::Judge(size_t s, CompareResult* result, State* a, State* b, std::s
   opponent.Snapshot(a);
   side.leader->Snapshot(b);
   const Digest real_a = DigestOf(*a), real_b = DigestOf(*b);
-  if (real_a != digest_a) {
+  const RelationSet seen = opponent.info().sees & side.leader->info().sees;
+  if (real_a != digest_a && opponent.info().sees.all()) {
     *fault = BadDigest(opponent);
-  } else if (real_b != side.digest) {
+  } else if (real_b != side.digest && side.SeesAll()) {
     *fault = BadDigest(*side.leader);
   }
   JudgeAnswers(s, result);
   if (result->equal && *a == *b) return true;
   Canonicalize(a);
   Canonicalize(b);
-  if (Compare(*a, *b, &compare_, &counters_->relation_uses)) {
-    const bool renumbered = result->equal && fault->empty() && real_a != real_b && *a == *b;
+  if (Compare(*a, *b, &compare_, &counters_->relation_uses, kMaxFieldDiffs, seen)) {
+    const bool renumbered =
+        result->equal && fault->empty() && real_a != real_b && *a == *b && seen.all();
     if (renumbered &&
         (opponent.info().own_folio_numbers || side.leader->info().own_folio_numbers)) {
       ++counters_->renumbered;
@@ -434,7 +444,8 @@ bool Lockstep::SameAnswer(size_t s, size_t t) {
   sides_[t]->leader->Snapshot(&scratch_b_);
   Canonicalize(&scratch_a_);
   Canonicalize(&scratch_b_);
-  return Compare(scratch_a_, scratch_b_, &compare_);
+  return Compare(scratch_a_, scratch_b_, &compare_, nullptr, kMaxFieldDiffs,
+                 sides_[s]->leader->info().sees & sides_[t]->leader->info().sees);
 }
 
 void Lockstep::FillPartition(const std::vector<bool>& dissents, Divergence* out) {

@@ -4,6 +4,7 @@
 
 #include "kernel/builds.h"
 #include "kernel/guest/guest.h"
+#include "kernel/guest/public_grade.h"
 #include "kernel/linux.h"
 #include "model/model.h"
 #include "program/nearest_word.h"
@@ -68,6 +69,10 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeGuest(std::string_view spec,
   options.worker.program_ms = 5000;
   options.failure_repeats = 2;  // boots
   options.demands = GuestDemands(*guest);
+  if (GuestIsPublic(*guest)) {
+    options.lacks = PublicLacks();
+    options.sees = PublicSight(guest->image.version);
+  }
   return LinuxImplementation::Make(options);
 }
 

@@ -204,7 +204,7 @@ std::string HashOfParts(const std::string& project, const std::vector<std::strin
 }
 
 std::string KernelRecipe(const std::string& project) {
-  return HashOfParts(project, {"kernel/uml"});
+  return HashOfParts(project, {"kernel/uml", "kernel/executor"});
 }
 
 absl::StatusOr<std::string> HashFiles(const std::vector<std::string>& paths) {

@@ -25,8 +25,8 @@ absl::Status DropKernelRecord(const std::string& directory);
 // A hash of all files below `parts` of `project`, and of the wire and the tables that mmdiff and
 // kernels share. Empty if there are none below `parts`.
 std::string HashOfParts(const std::string& project, const std::vector<std::string>& parts);
-// A hash of what a kernel's executable is made from besides the kernel: kernel/uml, the wire and
-// the tables both sides share, below `project`. Empty if they are not there.
+// A hash of what a kernel's executable is made from besides the kernel: kernel/uml, the executor,
+// the wire and the tables both sides share, below `project`. Empty if they are not there.
 std::string KernelRecipe(const std::string& project);
 // A hash of the contents of these files. Error: NotFound for one that cannot be read.
 absl::StatusOr<std::string> HashFiles(const std::vector<std::string>& paths);

@@ -293,7 +293,8 @@ TEST_F(KernelBuilds, SeesThatATreeHasChanged) {
 
 TEST_F(KernelBuilds, TheRecipeCoversWhatBothSidesShare) {
   EXPECT_EQ(KernelRecipe(dir_), "");
-  Write("kernel/uml/executor/run.c", "a");
+  Write("kernel/uml/build.sh", "a");
+  Write("kernel/executor/run.c", "a");
   Write("kernel/wire.h", "b");
   Write("program/ops.def", "c");
   Write("program/program.h", "d");
@@ -301,7 +302,8 @@ TEST_F(KernelBuilds, TheRecipeCoversWhatBothSidesShare) {
   EXPECT_EQ(recipe.size(), 16u);
   Write("program/program.h", "other");
   EXPECT_EQ(KernelRecipe(dir_), recipe);
-  for (const char* file : {"kernel/uml/executor/run.c", "kernel/wire.h", "program/ops.def"}) {
+  for (const char* file :
+       {"kernel/uml/build.sh", "kernel/executor/run.c", "kernel/wire.h", "program/ops.def"}) {
     const std::string before = KernelRecipe(dir_);
     Write(file, "changed");
     EXPECT_NE(KernelRecipe(dir_), before) << file;

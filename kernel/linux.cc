@@ -86,6 +86,8 @@ Difference Differ(const LinuxAnswers& kept, const LinuxAnswers& again, uint32_t 
 LinuxImplementation::LinuxImplementation(const LinuxOptions& options) : options_(options) {
   info_.name = options.name;
   info_.demands = options.demands;
+  info_.lacks = options.lacks;
+  info_.sees = options.sees;
   info_.own_folio_numbers = options.own_folio_numbers;
   digest_ = DigestOf(State{});
 }

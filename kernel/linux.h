@@ -33,6 +33,8 @@ struct LinuxOptions {
   std::string name;  // ImplInfo::name
   WorkerOptions worker;
   WorldDemands demands{.table = kLinuxTable};  // ImplInfo::demands
+  OpcodeSet lacks;                             // ImplInfo::lacks
+  RelationSet sees = EveryRelation();          // ImplInfo::sees
   bool own_folio_numbers = true;               // ImplInfo::own_folio_numbers
   uint32_t replay_every = 16384;  // one program in so many is run again in a fresh process; 0: none
   uint32_t repeats = 5;           // runs in which a disagreement is confirmed, in one process

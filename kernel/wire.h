@@ -121,6 +121,8 @@ struct mmdiff_wire {
 	uint32_t fate, fate_op;	/* an mmdiff_wire_fate, and the operation it is put down to */
 	uint32_t ops_run;
 	uint32_t choices_used, state_bytes_used;
+	/* Of the last program, in ns of a guest's clock (0: there is none): operations, looking, and its end. */
+	uint64_t run_ns, observe_ns, end_ns;
 	char text[MMDIFF_WIRE_TEXT];
 
 	struct mmdiff_wire_op ops[MMDIFF_WIRE_OPS];

@@ -14,6 +14,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -39,7 +40,9 @@ struct WorkerOptions {
   // Boots that are tried before one that ends by itself, or in a report, is an error: QEMU's
   // emulation has faults of its own. One that is late, or of another version, is not tried again.
   uint32_t boots = 1;
-  uint32_t program_ms = 5000;  // that a program may take before it counts as hung
+  // That a program may take before it counts as hung: of the clock; of a virtual machine, of the
+  // CPU time that it uses.
+  uint32_t program_ms = 5000;
 };
 
 enum class WorkerEnd : uint8_t {
@@ -102,6 +105,9 @@ class Worker {
   absl::Status WaitForBoot(const WorkerOptions& options, bool* again);
   bool borrowed() const;
   // Waits until *word is `value`. False if the process ended or the time is up.
+  std::chrono::nanoseconds TimeUsed(std::chrono::steady_clock::time_point since,
+                                    int64_t cpu_since) const;
+  int64_t CpuTimeNs() const;
   bool WaitFor(uint32_t* word, uint32_t value, uint32_t ms);
   bool Reap();
   void Kill();

@@ -354,7 +354,7 @@ TEST(PredicatesTest, WorldsStayAsImplementationsDemandThem) {
   const ReduceResult reduced = Reduce(suitable, in_process);
   ASSERT_TRUE(reduced.reproduced);
   EXPECT_LE(reduced.program.ops.size(), 5u) << PrintText(reduced.program);
-  EXPECT_TRUE(Meets(reduced.program.world, demands)) << PrintText(reduced.program);
+  EXPECT_TRUE(Meets(reduced.program, demands)) << PrintText(reduced.program);
   const Predicate in_child = ChildPredicate("toy", [&](std::string_view) { return contestants(); },
                                             signature, RunOptions(), {});
   EXPECT_FALSE(in_child(elsewhere).same);

@@ -23,17 +23,21 @@ struct WorldDemands {
   uint32_t batch = 0;     // World::batch; 0: any
   uint32_t max_cpus = 0;  // World::cpus at most; 0: any
   bool no_tlb = false;    // World::tlb must be 0
+  bool no_swap = false;   // World::swap must be 0
+  // Not of the world, but of arguments: the flags that every pin has (0: any), and those that no map
+  // may have.
+  uint32_t pin_flags = 0, no_map_flags = 0;
 
-  bool any() const { return table != 0 || batch != 0 || max_cpus != 0 || no_tlb; }
+  bool any() const { return !(*this == WorldDemands{}); }
   bool operator==(const WorldDemands&) const = default;
 };
 
-// Those of the demands that the world does not meet.
-WorldDemands Unmet(const World& world, const WorldDemands& demands);
-inline bool Meets(const World& world, const WorldDemands& demands) {
-  return !Unmet(world, demands).any();
+// Those of the demands that the program does not meet.
+WorldDemands Unmet(const Program& program, const WorldDemands& demands);
+inline bool Meets(const Program& program, const WorldDemands& demands) {
+  return !Unmet(program, demands).any();
 }
-// "table=512 batch=31 cpus<=2 tlb=0"; empty if nothing is demanded.
+// What is demanded of worlds, "table=512 batch=31 cpus<=2 tlb=0"; empty if nothing is.
 std::string DemandsText(const WorldDemands& demands);
 
 // `program`, which must pass Validate, in a world that meets the demands; the result passes

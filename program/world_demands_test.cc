@@ -26,17 +26,23 @@ std::string Carried(const std::string& text, const WorldDemands& demands) {
 
 constexpr WorldDemands kGuest = {.table = 512, .batch = 31, .max_cpus = 2, .no_tlb = true};
 
+Program In(const World& world) {
+  Program program;
+  program.world = world;
+  return program;
+}
+
 TEST(WorldDemands, UnmetAreThoseThatTheWorldDoesNotMeet) {
   World world;
-  EXPECT_TRUE(Meets(world, {}));
-  EXPECT_EQ(Unmet(world, kGuest), (WorldDemands{.table = 512, .batch = 31, .no_tlb = true}));
+  EXPECT_TRUE(Meets(In(world), {}));
+  EXPECT_EQ(Unmet(In(world), kGuest), (WorldDemands{.table = 512, .batch = 31, .no_tlb = true}));
   world.cpus = 4;
   world.table = 512;
   world.tlb = 0;
-  EXPECT_EQ(Unmet(world, kGuest), (WorldDemands{.batch = 31, .max_cpus = 2}));
+  EXPECT_EQ(Unmet(In(world), kGuest), (WorldDemands{.batch = 31, .max_cpus = 2}));
   world.cpus = 1;
   world.batch = 31;
-  EXPECT_TRUE(Meets(world, kGuest)) << "fewer CPUs than the limit are fine";
+  EXPECT_TRUE(Meets(In(world), kGuest)) << "fewer CPUs than the limit are fine";
   EXPECT_EQ(DemandsText({}), "");
   EXPECT_EQ(DemandsText(kGuest), "table=512 batch=31 cpus<=2 tlb=0");
 }
@@ -82,7 +88,7 @@ TEST(WorldDemands, ForcedOnesAlwaysComeTrue) {
     options.world.cpus = 1 + seed % 8;
     program = Generate(seed, options);
     ForceDemands(kGuest, kMaxOps, &program);
-    EXPECT_TRUE(Meets(program.world, kGuest));
+    EXPECT_TRUE(Meets(program, kGuest));
     EXPECT_TRUE(Validate(program).ok()) << Validate(program);
   }
 }

@@ -45,8 +45,8 @@ struct Broken {
 
 class Comparison {
  public:
-  Comparison(const State& a, const State& b, RelationUses* uses)
-      : a_(a), b_(b), uses_(uses), drained_(a.batches.empty() && b.batches.empty()) {}
+  Comparison(const State& a, const State& b, RelationUses* uses, const RelationSet& seen)
+      : a_(a), b_(b), uses_(uses), seen_(seen), drained_(a.batches.empty() && b.batches.empty()) {}
 
   void Run() {
     ForEachArray(a_, b_, [this](const auto& a, const auto& b) { Arrays(a, b); });
@@ -93,7 +93,7 @@ class Comparison {
     for (size_t i = 0; i < kRelations; ++i) {
       const RelationId id = static_cast<RelationId>(i);
       const FieldGetter get = GetterOf(id);
-      if (RelationOf(id).record != key.record || get == nullptr) continue;
+      if (RelationOf(id).record != key.record || get == nullptr || !Sees(id)) continue;
       const uint64_t va = get(&x), vb = get(&y);
       if (va == vb) continue;
       if (Allowed(id, (va & ~vb) == 0)) continue;
@@ -103,9 +103,11 @@ class Comparison {
 
   void Missing(const RecordKey& key, bool in_a) {
     const RelationId id = PresentOf(key.record);
-    if (Allowed(id, !in_a)) return;
+    if (!Sees(id) || Allowed(id, !in_a)) return;
     broken_.push_back(Broken{id, key, 0, 0, in_a, !in_a});
   }
+
+  bool Sees(RelationId id) const { return seen_[static_cast<size_t>(id)]; }
 
   // `superset`: the other side has all that the reference has.
   bool Allowed(RelationId id, bool superset) {
@@ -117,6 +119,7 @@ class Comparison {
   const State& a_;
   const State& b_;
   RelationUses* uses_;
+  const RelationSet& seen_;
   const bool drained_;
   std::vector<Broken> broken_;
 };
@@ -133,10 +136,11 @@ using Two = std::tuple<uint32_t, uint32_t>;
 
 }  // namespace
 
-bool Compare(const State& a, const State& b, CompareResult* out, RelationUses* uses, size_t limit) {
+bool Compare(const State& a, const State& b, CompareResult* out, RelationUses* uses, size_t limit,
+             const RelationSet& seen) {
   out->Clear();
   if (a == b) return true;
-  Comparison comparison(a, b, uses);
+  Comparison comparison(a, b, uses, seen);
   comparison.Run();
   comparison.Report(limit, out);
   return out->equal;

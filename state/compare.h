@@ -54,9 +54,10 @@ struct CompareResult {
 inline constexpr size_t kMaxFieldDiffs = 64;
 
 // Fills `out` (cleared first) and returns out->equal. Differences that a relation allows are
-// counted in `uses` if it is given.
+// counted in `uses` if it is given. What is not in `seen`, because one of the two sides does not see
+// it, is not compared; a record whose presence is not seen may be missing on either side.
 bool Compare(const State& a, const State& b, CompareResult* out, RelationUses* uses = nullptr,
-             size_t limit = kMaxFieldDiffs);
+             size_t limit = kMaxFieldDiffs, const RelationSet& seen = EveryRelation());
 
 // The key in words; folios are named by where they are in `state`.
 std::string DescribeKey(const State& state, const RecordKey& key);

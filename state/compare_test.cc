@@ -71,6 +71,21 @@ TEST(Compare, EqualStatesAreEqual) {
   EXPECT_TRUE(r.diffs.empty());
 }
 
+TEST(Compare, WhatIsNotSeenIsNotCompared) {
+  State b = Sample();
+  b.folios[0].refcount += 1;
+  b.batches.clear();
+  RelationSet seen = EveryRelation();
+  CompareResult r;
+  EXPECT_FALSE(Compare(Sample(), b, &r, nullptr, kMaxFieldDiffs, seen));
+  seen.reset(static_cast<size_t>(RelationId::kfolio_refcount));
+  EXPECT_FALSE(Compare(Sample(), b, &r, nullptr, kMaxFieldDiffs, seen));
+  seen.reset(static_cast<size_t>(RelationId::kbatch_present));
+  EXPECT_TRUE(Compare(Sample(), b, &r, nullptr, kMaxFieldDiffs, seen));
+  b.ptes[0].bits ^= kPteWrite;
+  EXPECT_FALSE(Compare(Sample(), b, &r, nullptr, kMaxFieldDiffs, seen));
+}
+
 // Whatever single field of whatever record differs, exactly its relation is reported.
 TEST(Compare, FindsADifferenceInEachFieldAlone) {
   const auto expect = [&](auto change, const char* name) {

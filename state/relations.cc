@@ -46,6 +46,8 @@ const char* RecordName(Record record) {
   return kNames[static_cast<size_t>(record)];
 }
 
+RelationSet EveryRelation() { return RelationSet().set(); }
+
 const std::array<RelationInfo, kRelations>& AllRelations() { return kInfos; }
 const RelationInfo& RelationOf(RelationId id) { return kInfos[static_cast<size_t>(id)]; }
 

@@ -7,6 +7,7 @@
 #define MMDIFF_STATE_RELATIONS_H_
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -69,6 +70,11 @@ inline constexpr size_t kRelations = 0
 #define MMDIFF_RELATION_OTHER(record, what, relation, why) +1
 #include "state/relations.def"
     ;
+
+// Relations by RelationId: what an implementation sees of a state and of answers, for instance.
+using RelationSet = std::bitset<kRelations>;
+// All of them.
+RelationSet EveryRelation();
 
 const std::array<RelationInfo, kRelations>& AllRelations();
 const RelationInfo& RelationOf(RelationId id);

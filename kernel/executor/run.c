@@ -90,9 +90,11 @@ void run_program(void)
 {
 	u32 next_handle[KINDS] = { 0 };
 	bool fits = machine_fits();
+	u64 begin, performed;
 	const char *leak;
 	u32 i;
 
+	wire->run_ns = wire->observe_ns = wire->end_ns = 0;
 	wire->choices_used = wire->state_bytes_used = wire->ops_run = 0;
 	wire->fate = MMDIFF_WIRE_OK;
 	set_cpu(0);
@@ -105,6 +107,7 @@ void run_program(void)
 		struct mmdiff_wire_result *to = &wire->results[i];
 		struct op_result r;
 
+		begin = machine_now();
 		wire->op_index = op_index = i;
 		*to = (struct mmdiff_wire_result){ .state_at = MMDIFF_WIRE_IDLE };
 		choices_begin();
@@ -124,12 +127,16 @@ void run_program(void)
 		to->value_unknown = r.value_unknown;
 		to->unsupported = r.unsupported;
 		wire->ops_run = i + 1;
+		performed = machine_now();
+		wire->run_ns += performed - begin;
 		if (r.unsupported)
 			break;
 		to->digest = observe_digest();
 		if (i >= wire->snap_from)
 			to->state_at = observe_state();
+		wire->observe_ns += machine_now() - performed;
 	}
+	begin = machine_now();
 	coverage_end();
 	wire->op_index = MMDIFF_WIRE_IDLE;
 	set_cpu(0);
@@ -144,4 +151,5 @@ void run_program(void)
 	swapdev_reset();
 	cpus_reset();
 	machine_forget();
+	wire->end_ns = machine_now() - begin;
 }

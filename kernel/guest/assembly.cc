@@ -66,12 +66,14 @@ std::string Stamp(const std::string& path) {
 }
 
 absl::Status CompileInit(const fs::path& sources, const std::string& to) {
-  std::vector<std::string> argv = {"gcc", "-static", "-O2", "-Wall", "-o", to};
+  const fs::path project = sources.parent_path().parent_path().parent_path();
+  std::vector<std::string> argv = {"gcc", "-static",        "-O2", "-Wall",
+                                   "-I",  project.string(), "-o",  to};
   std::error_code error;
   for (fs::directory_iterator at(sources, error), end; !error && at != end; at.increment(error)) {
     if (at->path().extension() == ".c") argv.push_back(at->path().string());
   }
-  std::sort(argv.begin() + 6, argv.end());
+  std::sort(argv.begin() + 8, argv.end());
   absl::StatusOr<std::string> said = Run(argv, "compiling a guest's init");
   return said.status();
 }

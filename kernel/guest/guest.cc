@@ -9,6 +9,7 @@
 #include "kernel/builds.h"
 #include "kernel/guest/assembly.h"
 #include "kernel/guest/machine.h"
+#include "kernel/guest/public_grade.h"
 
 namespace mmdiff {
 namespace {
@@ -117,7 +118,13 @@ absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest) {
 bool GuestIsPrepared(const Guest& guest) { return GuestIsAssembled(guest); }
 
 WorldDemands GuestDemands(const Guest& guest) {
-  return {.table = 512, .batch = 31, .max_cpus = guest.cpus, .no_tlb = true};
+  WorldDemands demands{.table = 512, .batch = 31, .max_cpus = guest.cpus, .no_tlb = true};
+  if (GuestIsPublic(guest)) AddPublicDemands(&demands);
+  return demands;
+}
+
+bool GuestIsPublic(const Guest& guest) {
+  return guest.module.empty() && guest.init.empty() && guest.image.headers.empty();
 }
 
 }  // namespace mmdiff

@@ -44,8 +44,12 @@ absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest);
 bool GuestIsPrepared(const Guest& guest);
 
 // What a guest demands of worlds: x86-64's page tables, the batches of its kernel, its own CPUs and
-// real TLBs, of which nobody knows what they keep.
+// real TLBs, of which nobody knows what they keep; without a module, no swap and what system calls
+// can ask for.
 WorldDemands GuestDemands(const Guest& guest);
+
+// Whether it runs without mmdiff's module, by system calls (kernel/guest/public_grade.h).
+bool GuestIsPublic(const Guest& guest);
 
 }  // namespace mmdiff
 

@@ -26,7 +26,7 @@ constexpr const char* kCommandLine[] = {
     // Half of each node is for what can be moved.
     "movablecore=50%",
     // A machine that gets no time for a while is no reason to report anything.
-    "nowatchdog", "tsc=reliable", "clocksource=tsc", "no_timer_check",
+    "nowatchdog", "nohz=off", "tsc=reliable", "clocksource=tsc", "no_timer_check",
     // What there is no need to look for, or to wait for, at boot.
     "edd=off", "i8042.noaux", "i8042.nokbd", "i8042.nopnp", "8250.nr_uarts=1", "audit=0",
     "selinux=0", "apparmor=0", "lsm=", "random.trust_cpu=on", "rcupdate.rcu_expedited=1",

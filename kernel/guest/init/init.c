@@ -59,7 +59,7 @@ static long milliseconds(void)
 }
 
 /* For whoever wants to know where a boot's time went; the host reads it off the console. */
-static void tell_times(long kernel)
+void mmdiff_tell_times(long kernel)
 {
 	printf("mmdiff boot: kernel %ld ms, init %ld ms\n", kernel, milliseconds() - kernel);
 }
@@ -85,7 +85,7 @@ static int load(const char *path)
 	return error;
 }
 
-static char *read_all(const char *path, size_t *bytes)
+char *mmdiff_read_all(const char *path, size_t *bytes)
 {
 	size_t room = 1 << 20, used = 0;
 	char *text = malloc(room);
@@ -113,7 +113,7 @@ static void load_linked(const char *path)
 {
 	char lacking[2048];
 	size_t bytes, unused;
-	char *kallsyms = read_all("/proc/kallsyms", &unused), *image = read_all(path, &bytes);
+	char *kallsyms = mmdiff_read_all("/proc/kallsyms", &unused), *image = mmdiff_read_all(path, &bytes);
 
 	if (!kallsyms || !image)
 		mmdiff_give_up(errno, "cannot read /proc/kallsyms or %s", path);
@@ -161,7 +161,7 @@ static void load_all(const char *directory)
  * What the C library has told the kernel of this task's memory, which is about to go: the kernel would write
  * to it.
  */
-static void forget_library(void)
+void mmdiff_forget_library(void)
 {
 	syscall(SYS_set_robust_list, NULL, 3 * sizeof(long));
 	syscall(SYS_set_tid_address, NULL);
@@ -192,11 +192,11 @@ static void serve_exact(long kernel)
 	if (pid < 0)
 		mmdiff_give_up(errno, "cannot fork");
 	if (pid == 0) {
-		forget_library();
+		mmdiff_forget_library();
 		ioctl(DEVICE_FD, BE_TEMPLATE, 0);
 		mmdiff_give_up(errno, "the template of all processes has ended");
 	}
-	tell_times(kernel);
+	mmdiff_tell_times(kernel);
 	error = ioctl(DEVICE_FD, RUN, 0) ? errno : 0;
 	mmdiff_give_up(error, "the module runs no programs any more");
 }
@@ -218,5 +218,5 @@ int main(void)
 	load_all("/modules");
 	if (stat("/mmdiff.ko", &file) == 0)
 		serve_exact(kernel);
-	mmdiff_serve_public();
+	mmdiff_serve_public(kernel);
 }

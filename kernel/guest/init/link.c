@@ -87,7 +87,8 @@ int link_module(void *image, size_t bytes, const char *kallsyms, char *lacking, 
 	if (!wanted)
 		goto malformed;
 	for (i = 1; i < count; i++)
-		if (symbols[i].st_shndx == SHN_UNDEF && symbols[i].st_name)
+		if (symbols[i].st_shndx == SHN_UNDEF && symbols[i].st_name &&
+		    symbols[i].st_name < sections[table->sh_link].sh_size)
 			wanted[n++] = (struct wanted){ .name = names + symbols[i].st_name, .symbol = &symbols[i] };
 	qsort(wanted, n, sizeof(*wanted), by_name);
 	for (line = kallsyms; (end = strchr(line, '\n')); line = end + 1)

@@ -46,7 +46,7 @@ static const struct {
 };
 
 /* A setting that this kernel does not have needs no turning off. */
-static void set(const char *file, const char *value)
+void mmdiff_set(const char *file, const char *value)
 {
 	int fd = open(file, O_WRONLY | O_CLOEXEC);
 
@@ -71,7 +71,7 @@ static void no_large_folios(void)
 		if (strncmp(entry->d_name, "hugepages-", 10))
 			continue;
 		snprintf(file, sizeof(file), "%s/%s/enabled", hugepages, entry->d_name);
-		set(file, "never");
+		mmdiff_set(file, "never");
 	}
 	closedir(dir);
 }
@@ -79,6 +79,6 @@ static void no_large_folios(void)
 void mmdiff_settle(void)
 {
 	for (unsigned i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		set(settings[i].file, settings[i].value);
+		mmdiff_set(settings[i].file, settings[i].value);
 	no_large_folios();
 }

@@ -109,6 +109,8 @@ void asked_until_reclaim(struct list_head *folios)
 	struct vm_area_struct *vma;
 	u32 vpn;
 
+	if (list_empty(folios))
+		return;
 	for (vpn = begin; vpn < end; vpn++) {
 		struct page *page = mmu_page(current->mm, vpn);
 

@@ -65,8 +65,8 @@ long machine_rss(struct mm_struct *mm, int member)
 }
 
 /*
- * What a CPU has not added yet counts too. One that goes to sleep adds it just then, perhaps between two of
- * our looks: a sum counts if it is the same twice.
+ * What a CPU has not added yet counts too. It adds it to the node or zone, and only later to the sums of all, so
+ * those are not looked at; and a sum counts if it is the same twice, for a CPU may be adding just now.
  */
 static unsigned long settled(long (*sum)(int item), int item)
 {
@@ -79,28 +79,34 @@ static unsigned long settled(long (*sum)(int item), int item)
 
 static long sum_of_nodes(int item)
 {
-	long n = atomic_long_read(&vm_node_stat[item]);
+	long n = 0;
 	int nid, c;
 
-	smp_rmb();
-	for_each_online_node(nid)
+	for_each_online_node(nid) {
+		n += atomic_long_read(&NODE_DATA(nid)->vm_stat[item]);
+		smp_rmb();
 		for_each_online_cpu(c)
 			n += READ_ONCE(per_cpu_ptr(NODE_DATA(nid)->per_cpu_nodestats, c)->vm_node_stat_diff[item]);
+	}
 	return n;
 }
 
 static long sum_of_zones(int item)
 {
-	long n = atomic_long_read(&vm_zone_stat[item]);
 	struct zone *zone;
 	int nid, c;
+	long n = 0;
 
-	smp_rmb();
-	for_each_online_node(nid)
-		for (zone = NODE_DATA(nid)->node_zones; zone < NODE_DATA(nid)->node_zones + MAX_NR_ZONES; zone++)
+	for_each_online_node(nid) {
+		for (zone = NODE_DATA(nid)->node_zones; zone < NODE_DATA(nid)->node_zones + MAX_NR_ZONES; zone++) {
+			if (!populated_zone(zone))
+				continue;
+			n += atomic_long_read(&zone->vm_stat[item]);
+			smp_rmb();
 			for_each_online_cpu(c)
-				if (populated_zone(zone))
-					n += READ_ONCE(per_cpu_ptr(zone->per_cpu_zonestats, c)->vm_stat_diff[item]);
+				n += READ_ONCE(per_cpu_ptr(zone->per_cpu_zonestats, c)->vm_stat_diff[item]);
+		}
+	}
 	return n;
 }
 

@@ -56,6 +56,11 @@ void machine_forget(void)
 {
 }
 
+u64 machine_now(void)
+{
+	return ktime_get_ns();
+}
+
 u32 coverage_bytes(void)
 {
 	return 0;
