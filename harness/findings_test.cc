@@ -92,6 +92,7 @@ Finding FindingOf(size_t original_ops, size_t repro_ops) {
   f.report_text = absl::StrCat("a report about ", repro_ops, " operations\n");
   f.report_json = "{\"ops\": 1}\n";
   f.console = "Kernel panic - not syncing: panic_on_warn set ...\n";
+  f.repeats = {4, 5};
   f.implementations = {"reference", "model:-fast_fork"};
   f.switches = {"model:-fast_fork"};
   f.build = "gcc 12 release";
@@ -113,6 +114,7 @@ void ExpectSame(const Finding& a, const Finding& b) {
   EXPECT_EQ(a.report_text, b.report_text);
   EXPECT_EQ(a.report_json, b.report_json);
   EXPECT_EQ(a.console, b.console);
+  EXPECT_EQ(a.repeats.Text(), b.repeats.Text());
   EXPECT_EQ(a.implementations, b.implementations);
   EXPECT_EQ(a.switches, b.switches);
   EXPECT_EQ(a.build, b.build);
