@@ -260,6 +260,9 @@ void Campaign::AddFinding(const std::string& text) {
   finding.ops = json.value("operations", uint64_t{0});
   finding.original_ops = json.value("original_operations", uint64_t{0});
   finding.is_new = json.value("new", false);
+  if (json.contains("repeated")) {
+    finding.repeats = {json["repeated"].value("same", 0u), json["repeated"].value("of", 0u)};
+  }
   finding.found_after = Now();
   finding.found_operations = result_.numbers.operations;
   if (const std::string warning = json.value("warning", ""); !warning.empty()) {
@@ -277,7 +280,7 @@ void Campaign::WatchForHang(Worker* worker) {
   const uint64_t programs = page.programs.load(std::memory_order_relaxed);
   const WorkerPhase phase = page.phase.load(std::memory_order_relaxed);
   if (programs != worker->seen_programs || phase != worker->seen_phase ||
-      phase == WorkerPhase::kIdle) {
+      phase == WorkerPhase::kIdle || page.progress.starting.load() != 0) {
     worker->seen_programs = programs;
     worker->seen_phase = phase;
     worker->seen_since = Now();

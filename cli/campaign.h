@@ -48,6 +48,7 @@ struct CampaignFinding {
   double found_after = 0;  // seconds
   uint64_t found_operations = 0;
   bool is_new = false;
+  Repeats repeats;  // how often it came again
 };
 
 struct CampaignResult {

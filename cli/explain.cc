@@ -17,14 +17,17 @@ namespace mmdiff {
 absl::StatusOr<Exit> Verb_explain(const Options& options) {
   absl::StatusOr<NamedProgram> named = ReadProgramFor(options.flag_impl, options.words[0]);
   if (!named.ok()) return named.status();
-  absl::StatusOr<IsolatedOutcome> outcome = Observe(named->program, options.flag_impl);
-  if (!outcome.ok()) return outcome.status();
+  // What is safe to be run here is confirmed when it is explained.
+  absl::StatusOr<Observed> observed = Observe(named->program, options.flag_impl, false);
+  if (!observed.ok()) return observed.status();
+  const IsolatedOutcome* outcome = &observed->outcome;
   std::string text;
   if (!SafeInProcess(*outcome)) {
     text = options.flag_json ? DeathReportJson(named->program, *outcome) + "\n"
                              : DeathReport(named->program, *outcome);
   } else {
     ExplainOptions explain;
+    explain.lockstep = observed->lockstep.get();
     explain.max_runs = static_cast<uint32_t>(options.flag_explain_runs);
     absl::StatusOr<Explanation> explanation =
         Explain(named->program, options.flag_impl, MakeAll, explain);

@@ -100,6 +100,9 @@ nlohmann::ordered_json ResultJson(const CampaignOptions& options, const Campaign
                                 {"seconds", f.found_after},
                                 {"operations_until", f.found_operations},
                                 {"path", f.path}});
+    if (f.repeats.of != 0) {
+      json["findings"].back()["repeated"] = {{"same", f.repeats.same}, {"of", f.repeats.of}};
+    }
   }
   json["warnings"] = result.warnings;
   json["exit"] = static_cast<int>(exit);
@@ -125,10 +128,11 @@ std::string SummaryText(const CampaignOptions& options, const CampaignResult& re
   row("findings", absl::StrFormat("%d different, %d sightings, %d deaths", result.findings.size(),
                                   n.sightings, result.deaths));
   for (const CampaignFinding& f : result.findings) {
-    absl::StrAppendFormat(&text,
-                          "\n  %s\n    %s: %s\n    %d operations (from %d), after %s, %s\n    %s\n",
-                          f.signature, f.kind, f.message, f.ops, f.original_ops,
-                          ShortTime(f.found_after), f.is_new ? "new" : "known", f.path);
+    const std::string repeats = f.repeats.Text();
+    absl::StrAppendFormat(
+        &text, "\n  %s\n    %s: %s\n    %d operations (from %d), after %s, %s%s%s\n    %s\n",
+        f.signature, f.kind, f.message, f.ops, f.original_ops, ShortTime(f.found_after),
+        f.is_new ? "new" : "known", repeats.empty() ? "" : ", ", repeats, f.path);
   }
   if (!result.findings.empty()) {
     absl::StrAppend(&text, "\n  next: mmdiff explain ", result.findings[0].path, "/repro.mmdiff\n");

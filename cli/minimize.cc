@@ -20,22 +20,21 @@
 namespace mmdiff {
 namespace {
 
-absl::StatusOr<ReduceResult> ReduceAs(const Program& program, const IsolatedOutcome& outcome,
-                                      const Options& options) {
+ReduceResult ReduceAs(const Program& program, const Observed& observed, const Options& options) {
+  const IsolatedOutcome& outcome = observed.outcome;
   ReduceOptions reduce;
   reduce.max_runs = options.flag_max_runs;
   reduce.stop = StopAfter(options.flag_minimise_time);
   if (!SafeInProcess(outcome)) {
     return Reduce(program,
-                  ChildPredicate(options.flag_impl, MakeAll, outcome.signature,
-                                 RunOptions::Thorough(), ObserveLimits(options.flag_impl)),
+                  ChildPredicate(observed.lockstep.get(), outcome.signature, RunOptions::Thorough(),
+                                 ObserveLimits(options.flag_impl)),
                   reduce);
   }
-  absl::StatusOr<Contestants> contestants = MakeAll(options.flag_impl);
-  if (!contestants.ok()) return contestants.status();
-  Lockstep lockstep(*std::move(contestants));
-  return Reduce(program, DivergencePredicate(&lockstep, outcome.signature, RunOptions::Thorough()),
-                reduce);
+  return Reduce(
+      program,
+      DivergencePredicate(observed.lockstep.get(), outcome.signature, RunOptions::Thorough()),
+      reduce);
 }
 
 std::string PassTable(const ReduceResult& reduced) {
@@ -53,16 +52,16 @@ std::string PassTable(const ReduceResult& reduced) {
 absl::StatusOr<Exit> Verb_minimize(const Options& options) {
   absl::StatusOr<NamedProgram> named = ReadProgramFor(options.flag_impl, options.words[0]);
   if (!named.ok()) return named.status();
-  absl::StatusOr<IsolatedOutcome> outcome = Observe(named->program, options.flag_impl);
-  if (!outcome.ok()) return outcome.status();
+  absl::StatusOr<Observed> observed = Observe(named->program, options.flag_impl);
+  if (!observed.ok()) return observed.status();
+  const IsolatedOutcome* outcome = &observed->outcome;
   if (outcome->ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat(named->name, " shows no finding on ", options.flag_impl,
                      "; nothing to minimise. Name others with --impl."));
   }
-  absl::StatusOr<ReduceResult> reduced = ReduceAs(named->program, *outcome, options);
-  if (!reduced.ok()) return reduced.status();
-  if (!reduced->reproduced) {
+  const ReduceResult reduced = ReduceAs(named->program, *observed, options);
+  if (!reduced.reproduced) {
     return absl::InternalError(
         absl::StrCat("the finding ", outcome->signature.text, " did not happen a second time"));
   }
@@ -70,19 +69,22 @@ absl::StatusOr<Exit> Verb_minimize(const Options& options) {
   info.specs = options.flag_impl;
   info.signature = outcome->signature.FileName();
   info.summary = outcome->detail;
-  const std::string text = ToText(reduced->program, info);
+  const std::string text = ToText(reduced.program, info);
   if (options.flag_json) {
     nlohmann::ordered_json json;
     json["signature"] = info.signature;
     json["kind"] = IsolatedKindName(outcome->kind);
     json["message"] = outcome->detail;
+    if (outcome->repeats.of != 0) {
+      json["repeated"] = {{"same", outcome->repeats.same}, {"of", outcome->repeats.of}};
+    }
     json["original_operations"] = named->program.ops.size();
-    json["operations"] = reduced->program.ops.size();
-    json["runs"] = reduced->runs;
-    json["rounds"] = reduced->rounds;
-    json["exhausted"] = reduced->exhausted;
+    json["operations"] = reduced.program.ops.size();
+    json["runs"] = reduced.runs;
+    json["rounds"] = reduced.rounds;
+    json["exhausted"] = reduced.exhausted;
     json["passes"] = nlohmann::ordered_json::array();
-    for (const PassStats& pass : reduced->passes) {
+    for (const PassStats& pass : reduced.passes) {
       json["passes"].push_back({{"name", pass.name},
                                 {"rounds", pass.rounds},
                                 {"tries", pass.tries},
@@ -101,10 +103,10 @@ absl::StatusOr<Exit> Verb_minimize(const Options& options) {
   if (absl::Status s = WriteOutput(options.flag_output, text); !s.ok()) return s;
   std::fprintf(
       stderr, "%s\n%zu -> %zu operations in %llu runs%s\n%s", info.signature.c_str(),
-      named->program.ops.size(), reduced->program.ops.size(),
-      static_cast<unsigned long long>(reduced->runs),
-      reduced->exhausted ? " (budget used up: give more --minimise-time or --max-runs)" : "",
-      PassTable(*reduced).c_str());
+      named->program.ops.size(), reduced.program.ops.size(),
+      static_cast<unsigned long long>(reduced.runs),
+      reduced.exhausted ? " (budget used up: give more --minimise-time or --max-runs)" : "",
+      PassTable(reduced).c_str());
   return Exit::kOk;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/carried_programs.h"
 #include "cli/isolated_program.h"
 #include "cli/program_files.h"
+#include "cli/repro_in_guest.h"
 #include "cli/verb.h"
 #include "nlohmann/json.hpp"
 
@@ -31,14 +32,18 @@ absl::StatusOr<Exit> Verb_repro(const Options& options) {
   if (form != "text" && form != "gtest" && form != "c") {
     return absl::InvalidArgumentError(absl::StrCat("--form ", form, " is not text, gtest or c"));
   }
+  if (!options.flag_in.empty() && form != "c") {
+    return absl::InvalidArgumentError("--in runs the program in C: give --form c as well");
+  }
   if (!IsIdentifier(options.flag_name)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--name ", options.flag_name, " is no C++ identifier"));
   }
   absl::StatusOr<NamedProgram> named = ReadProgramFor(options.flag_impl, options.words[0]);
   if (!named.ok()) return named.status();
-  absl::StatusOr<IsolatedOutcome> outcome = Observe(named->program, options.flag_impl);
-  if (!outcome.ok()) return outcome.status();
+  absl::StatusOr<Observed> observed = Observe(named->program, options.flag_impl);
+  if (!observed.ok()) return observed.status();
+  const IsolatedOutcome* outcome = &observed->outcome;
   ReproInfo info;
   info.specs = options.flag_impl;
   info.signature = outcome->ok() ? "" : outcome->signature.FileName();
@@ -47,6 +52,7 @@ absl::StatusOr<Exit> Verb_repro(const Options& options) {
   const std::string text = form == "text"    ? ToText(named->program, info)
                            : form == "gtest" ? ToGtest(named->program, info)
                                              : ToC(named->program, info);
+  if (!options.flag_in.empty()) return RunReproInGuest(named->program, text, *observed, options);
   if (!options.flag_json) {
     if (absl::Status s = WriteOutput(options.flag_output, text); !s.ok()) return s;
     return Exit::kOk;

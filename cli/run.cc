@@ -31,6 +31,10 @@ RunOptions RunOptionsOf(const Options& options) {
   return run;
 }
 
+void AddRepeats(const Repeats& repeats, Json* json) {
+  if (repeats.of != 0) (*json)["repeated"] = {{"same", repeats.same}, {"of", repeats.of}};
+}
+
 Json RunOne(Lockstep& lockstep, const NamedProgram& named, const Options& options) {
   RunOptions run = RunOptionsOf(options);
   Trace trace(options.flag_trace);
@@ -55,6 +59,7 @@ Json RunOne(Lockstep& lockstep, const NamedProgram& named, const Options& option
     json["message"] = result.message;
     json["op_index"] = result.op_index;
     json["signature"] = SignatureOf(result).FileName();
+    AddRepeats(result.divergence.repeats, &json);
   }
   if (options.flag_trace) {
     json["trace"] = trace.text();
@@ -88,11 +93,12 @@ absl::StatusOr<Json> RunAll(const std::vector<NamedProgram>& programs, const Opt
 }
 
 // One program in a child of its own: for those that die.
-absl::StatusOr<Json> RunAlone(const NamedProgram& named, const Options& options) {
+absl::StatusOr<Json> RunAlone(Lockstep& lockstep, const NamedProgram& named,
+                              const Options& options) {
   IsolateLimits limits;
   limits.time_ms = kProgramMs + StartupMs(options.flag_impl);
   absl::StatusOr<IsolatedOutcome> outcome =
-      RunIsolated(named.program, options.flag_impl, MakeAll, RunOptionsOf(options), limits);
+      RunIsolated(named.program, lockstep, RunOptionsOf(options), limits);
   if (!outcome.ok()) return outcome.status();
   Json json;
   json["program"] = named.name;
@@ -102,6 +108,7 @@ absl::StatusOr<Json> RunAlone(const NamedProgram& named, const Options& options)
     json["message"] = outcome->detail;
     if (outcome->op != RunProgress::kIdle) json["op_index"] = outcome->op;
     json["signature"] = outcome->signature.FileName();
+    AddRepeats(outcome->repeats, &json);
     if (!outcome->impl.empty()) json["implementation"] = outcome->impl;
   }
   return json;
@@ -124,9 +131,13 @@ absl::StatusOr<Json> RunSafely(const std::vector<NamedProgram>& programs, const 
       if (results.is_array()) return results;
     }
   }
+  // Each child has a copy of these that nothing has run on yet.
+  absl::StatusOr<Contestants> contestants = MakeAll(options.flag_impl);
+  if (!contestants.ok()) return contestants.status();
+  Lockstep lockstep(*std::move(contestants));
   Json results = Json::array();
   for (const NamedProgram& named : programs) {
-    absl::StatusOr<Json> result = RunAlone(named, options);
+    absl::StatusOr<Json> result = RunAlone(lockstep, named, options);
     if (!result.ok()) return result.status();
     results.push_back(*std::move(result));
   }
@@ -141,6 +152,10 @@ void Print(const Json& results, const Json& summary) {
     std::printf("%s: %s at operation %d\n  %s\n  %s\n", r["program"].get<std::string>().c_str(),
                 outcome.c_str(), r.value("op_index", -1), r.value("message", "").c_str(),
                 r.value("signature", "").c_str());
+    if (r.contains("repeated")) {
+      const Repeats repeats{r["repeated"]["same"], r["repeated"]["of"]};
+      std::printf("  %s\n", repeats.Text().c_str());
+    }
   }
   std::printf("%d programs, %d operations: %d agree, %d do not\n", summary["programs"].get<int>(),
               summary["operations"].get<int>(), summary["ok"].get<int>(),

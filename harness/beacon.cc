@@ -57,6 +57,10 @@ Beacon::Position Beacon::position() const {
                   p.in_reference.load(std::memory_order_relaxed) != 0};
 }
 
+bool Beacon::starting() const {
+  return shared_->progress.starting.load(std::memory_order_relaxed) != 0;
+}
+
 std::optional<Program> Beacon::program() const {
   if (!lit()) return std::nullopt;
   Program program;

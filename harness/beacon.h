@@ -53,6 +53,8 @@ class Beacon {
   Position position() const;
   // The program that runs or ran; nothing if the beacon is dark. Expectations are not carried.
   std::optional<Program> program() const;
+  // An implementation starts now, which may take longer than any program.
+  bool starting() const;
   // Programs begun since Create(). A supervisor that sees it stand still knows of a hang.
   uint64_t programs() const;
 

@@ -48,15 +48,9 @@ std::vector<uint32_t> ValuesFor(ArgKind kind, uint32_t old, const World& world) 
 // Runs variants of one program and says whether they show the same bug.
 class Prober {
  public:
-  Prober(std::string specs, const ContestantsFactory& make, uint64_t what, uint32_t max_runs)
-      : specs_(std::move(specs)), make_(make), what_(what), max_runs_(max_runs) {}
+  Prober(Lockstep& lockstep, const ContestantsFactory& make, uint64_t what, uint32_t max_runs)
+      : lockstep_(lockstep), make_(make), what_(what), max_runs_(max_runs) {}
 
-  absl::Status Init() {
-    absl::StatusOr<Contestants> contestants = make_(specs_);
-    if (!contestants.ok()) return contestants.status();
-    lockstep_ = std::make_unique<Lockstep>(*std::move(contestants));
-    return absl::OkStatus();
-  }
   bool SpendRun() {
     if (runs_ == max_runs_) return false;
     ++runs_;
@@ -65,7 +59,7 @@ class Prober {
   bool Same(const Program& program) {
     RunOptions options = RunOptions::Thorough();
     options.confirm = false;
-    lockstep_->Run(program, options, &result_);
+    lockstep_.Run(program, options, &result_);
     return SignatureOf(result_).what == what_;
   }
   // The same program on other implementations.
@@ -79,12 +73,11 @@ class Prober {
   uint32_t runs() const { return runs_; }
 
  private:
-  const std::string specs_;
+  Lockstep& lockstep_;
   const ContestantsFactory& make_;
   const uint64_t what_;
   const uint32_t max_runs_;
   uint32_t runs_ = 0;
-  std::unique_ptr<Lockstep> lockstep_;
   RunResult result_;
 };
 
@@ -203,9 +196,13 @@ void FillObject(Explanation* out) {
 
 absl::StatusOr<Explanation> Explain(const Program& program, std::string_view specs,
                                     const ContestantsFactory& make, const ExplainOptions& options) {
-  absl::StatusOr<Contestants> contestants = make(specs);
-  if (!contestants.ok()) return contestants.status();
-  Lockstep lockstep(*std::move(contestants));
+  std::unique_ptr<Lockstep> own;
+  if (options.lockstep == nullptr) {
+    absl::StatusOr<Contestants> contestants = make(specs);
+    if (!contestants.ok()) return contestants.status();
+    own = std::make_unique<Lockstep>(*std::move(contestants));
+  }
+  Lockstep& lockstep = own != nullptr ? *own : *options.lockstep;
   Explanation out;
   out.program = program;
   lockstep.Run(program, RunOptions::Thorough(), &out.result);
@@ -229,8 +226,7 @@ absl::StatusOr<Explanation> Explain(const Program& program, std::string_view spe
   Program prefix = program;
   prefix.ops.resize(d.op_index + 1);
   prefix.expectations.clear();
-  Prober prober(std::string(specs), make, out.signature.what, options.max_runs);
-  if (const absl::Status status = prober.Init(); !status.ok()) return status;
+  Prober prober(lockstep, make, out.signature.what, options.max_runs);
   if (options.try_switches && lockstep.leader(leader).info().name == d.name_b) {
     const absl::Status status =
         TrySwitches(lockstep.leader(leader).info().switches, prefix, &prober, &out);

@@ -30,6 +30,8 @@ struct ExplainOptions {
   uint32_t max_runs = 2000;  // for switches and arguments together
   bool try_switches = true;
   bool try_arguments = true;
+  // Made of the same specs, to be used in place of others; null: some are made.
+  Lockstep* lockstep = nullptr;
 };
 
 // A switch, and what happens without it.

@@ -39,6 +39,7 @@ Json DivergenceJson(const Divergence& d) {
         Json{{"relation", f.name()}, {"where", f.where}, {"a", f.a}, {"b", f.b}});
   }
   out["more_fields"] = d.compare.more;
+  if (d.repeats.of != 0) out["repeated"] = {{"same", d.repeats.same}, {"of", d.repeats.of}};
   if (!d.log.empty()) out["log"] = d.log;
   return out;
 }

@@ -118,6 +118,9 @@ std::string ExplanationText(const Explanation& e) {
     return "All implementations agree; there is nothing to explain.\n";
   std::string out = absl::StrCat(RunOutcomeName(e.outcome), ": ", e.result.message, "\n",
                                  "Signature: ", e.signature.text, "\n");
+  if (const std::string repeats = e.result.divergence.repeats.Text(); !repeats.empty()) {
+    absl::StrAppend(&out, "Repeated: ", repeats, "\n");
+  }
   if (e.outcome == RunOutcome::divergence) {
     absl::StrAppend(&out, "Who agrees: ", PartitionText(e.result.divergence), "\n");
     const RelationInfo* relation = FindRelation(e.result.divergence.relation);

@@ -47,6 +47,7 @@ std::string InfoText(const Finding& f) {
   info["seed"] = f.seed;
   info["counts"] = f.counts;
   info["times_seen"] = f.times_seen;
+  if (f.repeats.of != 0) info["repeated"] = {{"same", f.repeats.same}, {"of", f.repeats.of}};
   return info.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
@@ -65,6 +66,9 @@ bool ParseInfo(const std::string& text, Finding* f) {
     f->seed = info.value("seed", uint64_t{0});
     f->counts = info.value("counts", std::map<std::string, uint64_t>());
     f->times_seen = info.value("times_seen", uint64_t{1});
+    if (info.contains("repeated")) {
+      f->repeats = {info["repeated"].value("same", 0u), info["repeated"].value("of", 0u)};
+    }
   } catch (const nlohmann::json::exception&) {
     return false;  // a field of another type
   }

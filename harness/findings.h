@@ -4,7 +4,8 @@
 //                       original.mmdiff  the program that repro.mmdiff was made from
 //                       report.txt, report.json   what explain says about repro.mmdiff
 //                       console.txt      what an implementation that failed by itself said
-//                       info.json        signature, implementations, switches, build, seed, counts
+//                       info.json        signature, implementations, switches, build, seed, counts,
+//                                        how often it came again when it was run again
 //
 // A finding is written under a temporary name, synced and renamed; replacing one exchanges whole
 // directories, so that at every moment the old or the new one is there in full. If the directory
@@ -23,6 +24,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "harness/implementation.h"
 #include "harness/signature.h"
 #include "program/program.h"
 
@@ -37,6 +39,7 @@ struct Finding {
   std::string report_text;                   // may be empty
   std::string report_json;                   // may be empty
   std::string console;                       // Divergence::log; may be empty
+  Repeats repeats;                           // Divergence::repeats
   std::vector<std::string> implementations;  // as on the command line
   std::vector<std::string> switches;         // those that were off, "model:-fast_fork"
   std::string build;                         // one line: compiler, type, sanitizer, version

@@ -26,6 +26,16 @@ struct SwitchInfo {
   bool on = true;
   std::string doc;  // the exact condition under which it applies
 };
+// How often a program was run once more to confirm a finding, and how often it came out the same.
+struct Repeats {
+  uint32_t same = 0, of = 0;  // of == 0: it was not
+
+  // "the same in 5 of 5 more runs"; empty if there were none.
+  std::string Text() const {
+    if (of == 0) return {};
+    return "the same in " + std::to_string(same) + " of " + std::to_string(of) + " more runs";
+  }
+};
 // How much work an implementation did since Reset, by kind; order is fixed.
 struct CostItem {
   const char* name;
@@ -78,9 +88,12 @@ class Implementation : public OpHandler {
   // its state: empty, or one line "kind: text" ("kasan folio_put: use-after-free ..."). The kind
   // "harness" is a fault of the harness, any other a finding. Asked after each operation.
   virtual std::string Failure() { return {}; }
-  // Asked once before a disagreement that it has part in is reported: empty if it stands by its
-  // answers, else a line like that of Failure(). May cost a start of the implementation.
+  // Asked once before a disagreement that it has part in is reported, or a failure of its own:
+  // empty if it stands by its answers, else a line like that of Failure(). May cost a start of the
+  // implementation, or some for a failure.
   virtual std::string Confirm() { return {}; }
+  // What the last Confirm() has tried, if it had to try.
+  virtual Repeats Repeated() const { return {}; }
   // The whole of what it had to say about its last failure, many lines (a kernel's console).
   virtual std::string FailureLog() { return {}; }
 
@@ -89,6 +102,11 @@ class Implementation : public OpHandler {
   // program, saturating. `to` has room for all; it is left alone if the last program did not end.
   virtual uint32_t CoverageEdges() { return 0; }
   virtual void CopyCoverage(uint8_t* /*to*/) {}
+
+  // For one that runs elsewhere and is slow to start: between the two a child of this process may
+  // use what runs there while this process waits for the child's end. Lend() starts it if need be.
+  virtual void Lend() {}
+  virtual void TakeBack() {}
 
   // Work counters since Reset; empty if it counts nothing.
   virtual std::vector<CostItem> Costs() const { return {}; }

@@ -20,6 +20,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "harness/starting.h"
 
 namespace mmdiff {
 namespace {
@@ -146,14 +147,15 @@ bool HasEnded(pid_t child) {
 
 // Follows the child until it ended or the time is over. True if it ended by itself. A grandchild
 // may hold the pipes open after the child is gone: the child's end counts.
-bool Watch(pid_t child, int answer_fd, int output_fd, const IsolateLimits& limits,
-           std::string* answer, std::string* output) {
+bool Watch(pid_t child, const Beacon& beacon, int answer_fd, int output_fd,
+           const IsolateLimits& limits, std::string* answer, std::string* output) {
   constexpr int kTick = 20;  // how late an end without an end of the pipes is noticed
-  const auto deadline = Clock::now() + std::chrono::milliseconds(limits.time_ms);
+  auto deadline = Clock::now() + std::chrono::milliseconds(limits.time_ms);
   std::array<pollfd, 2> fds = {pollfd{answer_fd, POLLIN, 0}, pollfd{output_fd, POLLIN, 0}};
   bool ended = false;
   for (;;) {
     const bool open = fds[0].fd >= 0 || fds[1].fd >= 0;
+    if (beacon.starting()) deadline = Clock::now() + std::chrono::milliseconds(limits.time_ms);
     const int left = MillisecondsUntil(deadline);
     const int wait = ended ? 0 : open ? std::min(left, kTick) : std::min(left, 1);
     const int ready = poll(fds.data(), fds.size(), wait);
@@ -186,6 +188,7 @@ absl::StatusOr<ChildEnd> RunInChild(const std::function<std::string(Beacon&)>& b
   if (child < 0) return absl::ErrnoToStatus(errno, "fork of a child process");
   if (child == 0) {
     PrepareChild(parent, output_write.get(), limits);
+    Starting::TellAt(&beacon->progress()->starting);
     ChildMain(body, *beacon, answer_write.get());
   }
   setpgid(child, child);  // either side may be first
@@ -195,7 +198,7 @@ absl::StatusOr<ChildEnd> RunInChild(const std::function<std::string(Beacon&)>& b
   std::string answer;
   ChildEnd end;
   const bool ended =
-      Watch(child, answer_read.get(), output_read.get(), limits, &answer, &end.output);
+      Watch(child, *beacon, answer_read.get(), output_read.get(), limits, &answer, &end.output);
   kill(-child, SIGKILL);
   if (!ended) kill(child, SIGKILL);
   int status = 0;
@@ -319,27 +322,30 @@ IsolatedOutcome Attribute(const ChildEnd& end, const Program& program,
 
 namespace {
 
-// What the child tells of a run that ended by itself: outcome, operation and signature, one a line,
-// then the message.
+// What the child tells of a run that ended by itself: operation, signature, implementation and
+// repeats, one a line, then the message.
 std::string AnswerOf(const RunResult& result) {
   if (result.outcome == RunOutcome::ok) return "ok";
   const Signature signature = SignatureOf(result);
-  return absl::StrCat(result.op_index, "\n", signature.hash, "\n", signature.text, "\n",
-                      result.divergence.name_b, "\n", result.message);
+  const Divergence& d = result.divergence;
+  return absl::StrCat(result.op_index, "\n", signature.hash, "\n", signature.text, "\n", d.name_b,
+                      "\n", d.repeats.same, "\n", d.repeats.of, "\n", result.message);
 }
 
 absl::StatusOr<IsolatedOutcome> ReadAnswer(const std::string& answer) {
   IsolatedOutcome outcome;
   if (answer == "ok") return outcome;
-  const std::vector<std::string> lines = absl::StrSplit(answer, absl::MaxSplits('\n', 4));
-  if (lines.size() != 5 || !absl::SimpleAtoi(lines[0], &outcome.op) ||
-      !absl::SimpleAtoi(lines[1], &outcome.signature.hash)) {
+  const std::vector<std::string> lines = absl::StrSplit(answer, absl::MaxSplits('\n', 6));
+  if (lines.size() != 7 || !absl::SimpleAtoi(lines[0], &outcome.op) ||
+      !absl::SimpleAtoi(lines[1], &outcome.signature.hash) ||
+      !absl::SimpleAtoi(lines[4], &outcome.repeats.same) ||
+      !absl::SimpleAtoi(lines[5], &outcome.repeats.of)) {
     return absl::InternalError(absl::StrCat("a child process answered \"", answer, "\""));
   }
   outcome.kind = IsolatedOutcome::Kind::kFinding;
   outcome.signature.text = lines[2];
   outcome.impl = lines[3];
-  outcome.detail = lines[4];
+  outcome.detail = lines[6];
   return outcome;
 }
 
@@ -348,6 +354,7 @@ absl::StatusOr<IsolatedOutcome> ReadAnswer(const std::string& answer) {
 absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, Lockstep& lockstep,
                                             const RunOptions& options,
                                             const IsolateLimits& limits) {
+  for (size_t i = 0; i < lockstep.leaders(); ++i) lockstep.leader(i).Lend();
   const auto end = RunInChild(
       [&](Beacon& beacon) {
         RunOptions in_child = options;
@@ -360,6 +367,7 @@ absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, Lockstep& lo
         return answer;
       },
       limits);
+  for (size_t i = 0; i < lockstep.leaders(); ++i) lockstep.leader(i).TakeBack();
   if (!end.ok()) return end.status();
   if (end->kind == ChildEnd::Kind::kReturned) {
     auto outcome = ReadAnswer(end->answer);

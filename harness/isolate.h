@@ -24,7 +24,9 @@
 namespace mmdiff {
 
 struct IsolateLimits {
-  uint32_t time_ms = 2000;          // after this the child's process group is killed
+  // After this the child's process group is killed. Counted anew when an implementation has started
+  // in it (harness/starting.h).
+  uint32_t time_ms = 2000;
   size_t output_bytes = 64u << 10;  // of the output, the last so many are kept
   uint64_t memory_bytes = 0;  // address space (RLIMIT_AS); 0: no limit. Ignored under sanitizers
 };
@@ -63,6 +65,7 @@ struct IsolatedOutcome {
   std::string impl;                  // the implementation that ran it; empty if unknown
   std::string detail;                // one line: "SIGSEGV in fork (op 3) of model"
   std::string output;                // the last part of stderr
+  Repeats repeats;                   // Divergence::repeats, of a kFinding
 
   bool ok() const { return kind == Kind::kOk; }
 };
@@ -75,7 +78,8 @@ absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, std::string_
                                             const ContestantsFactory& make,
                                             const RunOptions& options, const IsolateLimits& limits);
 // The same with implementations made before. Those of this process stay as they are: the child runs
-// on its copy.
+// on its copy, but for what is slow to start (Implementation::Lend), which is lent to it: many
+// programs then cost one start.
 absl::StatusOr<IsolatedOutcome> RunIsolated(const Program& program, Lockstep& lockstep,
                                             const RunOptions& options, const IsolateLimits& limits);
 

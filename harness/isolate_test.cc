@@ -9,6 +9,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "harness/starting.h"
 #include "harness/toy_machine.h"
 #include "program/text.h"
 
@@ -249,6 +250,37 @@ TEST(BeaconTest, KeepsTheLargestProgramAndCutsLargerOnes) {
   program.ops.resize(kMaxOps + 5);
   beacon->Begin(program);
   EXPECT_EQ(beacon->program()->ops.size(), kMaxOps);
+}
+
+// What takes long to start takes its time; the limit is for what comes after it.
+TEST(Isolate, TimeIsCountedAnewAfterAStart) {
+  IsolateLimits limits;
+  limits.time_ms = 300;
+  for (const bool told : {true, false}) {
+    const auto end = RunInChild(
+        [told](Beacon&) {
+          if (told) {
+            const Starting starting;
+            usleep(700'000);
+          } else {
+            usleep(700'000);
+          }
+          return std::string("done");
+        },
+        limits);
+    ASSERT_TRUE(end.ok());
+    EXPECT_EQ(end->kind, told ? ChildEnd::Kind::kReturned : ChildEnd::Kind::kTimedOut);
+  }
+  // After it they are counted again.
+  const auto end = RunInChild(
+      [](Beacon&) {
+        { const Starting starting; }
+        pause();
+        return std::string();
+      },
+      limits);
+  ASSERT_TRUE(end.ok());
+  EXPECT_EQ(end->kind, ChildEnd::Kind::kTimedOut);
 }
 
 }  // namespace

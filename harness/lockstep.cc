@@ -49,6 +49,12 @@ bool NeedsConfirming(const RunOptions& options, const RunResult& result) {
                              !options.confirmed->contains(SignatureOf(result).FileName()));
 }
 
+// The one that came out the same less often.
+void KeepLeast(const Repeats& repeats, Repeats* least) {
+  if (repeats.of == 0) return;
+  if (least->of == 0 || repeats.same * least->of < least->same * repeats.of) *least = repeats;
+}
+
 std::string InvariantName(const std::string& text) { return text.substr(0, text.find(':')); }
 
 }  // namespace
@@ -140,7 +146,10 @@ RunOutcome Lockstep::Run(const Program& program, const RunOptions& options, RunR
         (options.full_at_end_every == 1 || out->last_digest % options.full_at_end_every == 0);
     const bool full = at_end || program.ops[i].code == Opcode::check ||
                       (options.full_every != 0 && (i + 1) % options.full_every == 0);
-    if (!CheckFailures(program, i, out)) break;
+    if (!CheckFailures(program, i, out)) {
+      if (NeedsConfirming(options, *out)) ConfirmFailure(out);
+      break;
+    }
     if ((full || !OpLooksEqual()) && !CompareAll(program, i, out)) {
       if (NeedsConfirming(options, *out)) Confirm(program, i, out);
       break;
@@ -512,12 +521,28 @@ bool Lockstep::Confirm(const Program& program, uint32_t i, RunResult* out) {
   for (auto& side : sides_) {
     if (side->skipped) continue;
     std::string text = side->leader->Confirm();
-    if (text.empty()) continue;
+    const Repeats repeats = side->leader->Repeated();
+    if (text.empty()) {
+      KeepLeast(repeats, &out->divergence.repeats);
+      continue;
+    }
     absl::StrAppend(&text, "; first there was: ", out->message);
     const std::string what = absl::StrCat("failure of ", side->leader->info().name, " by op ");
-    return Broken(program, i, *side, *side->leader, what, text, out);
+    Broken(program, i, *side, *side->leader, what, text, out);
+    out->divergence.repeats = repeats;
+    return false;
   }
   return true;
+}
+
+// A failure stands, however rare; it is only asked how rare it is.
+void Lockstep::ConfirmFailure(RunResult* out) {
+  for (auto& side : sides_) {
+    if (side->leader->info().name != out->divergence.name_b) continue;
+    side->leader->Confirm();
+    out->divergence.repeats = side->leader->Repeated();
+    return;
+  }
 }
 
 bool Lockstep::CheckInvariants(const Program& program, uint32_t i, RunResult* out) {

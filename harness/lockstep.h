@@ -42,6 +42,7 @@ struct RunProgress {
   std::atomic<uint32_t> op_index{kIdle};
   std::atomic<uint32_t> leader{0};
   std::atomic<uint32_t> in_reference{0};  // 1 while the reference of that leader runs
+  std::atomic<uint32_t> starting{0};      // implementations that start now (harness/starting.h)
 };
 
 class Lockstep;
@@ -111,6 +112,7 @@ struct Divergence {
   CompareResult compare;
   State state_a, state_b;  // canonical, after the operation
   std::string log;         // what the implementation said when it failed (FailureLog); mostly empty
+  Repeats repeats;         // of the leader that was the least sure
 };
 
 // What one operation did, on the first leader.
@@ -188,6 +190,7 @@ class Lockstep {
   bool CompareAll(const Program& program, uint32_t i, RunResult* out);
   bool CheckFailures(const Program& program, uint32_t i, RunResult* out);
   bool Confirm(const Program& program, uint32_t i, RunResult* out);
+  void ConfirmFailure(RunResult* out);
   bool CheckInvariants(const Program& program, uint32_t i, RunResult* out);
   bool CheckExpectations(const Program& program, uint32_t i, size_t* next, RunResult* out);
 

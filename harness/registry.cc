@@ -67,6 +67,7 @@ absl::StatusOr<std::unique_ptr<Implementation>> MakeGuest(std::string_view spec,
   options.worker = *std::move(worker);
   // It shares the cores with all that it emulates, and StartupMs leaves time for a hang.
   options.worker.program_ms = 5000;
+  options.failure_repeats = 2;  // boots
   options.demands = GuestDemands(*guest);
   if (GuestIsPublic(*guest)) {
     options.lacks = PublicLacks();

@@ -207,6 +207,7 @@ std::vector<SliceStep> SliceOf(Lockstep& lockstep, const Program& program,
   const Sides pair(lockstep, divergence);
   if (!pair.found() || !ObjectOf(divergence, &key)) return {};
   RunOptions options = RunOptions::Thorough();
+  options.confirm = false;  // it is known already
   options.max_ops = divergence.op_index + 1;
   RunResult result;
   FolioNames names(pair, divergence.op_index, key);

@@ -1,8 +1,9 @@
 // A worker without a kernel, for the tests: serves the wire with the model, and fails on request.
 //
 // Started like a kernel (kernel/worker.h), or, with the argument "poll", as if it were a virtual
-// machine, which neither wakes nor is woken. Arguments "fake=WHAT[@OP][,after=N]" make it misbehave
-// in operation OP of each program, but for the first N of the process:
+// machine, which neither wakes nor is woken. Arguments "fake=WHAT[@OP][,after=N|,every=N]" make it
+// misbehave in operation OP of each program, but for the first N of the process, or for the last of
+// each N:
 //   abort, hang, exit, warn, leak   end as a kernel may end (warn prints a kernel's warning)
 //   bad_page      print a report and go on
 //   drift         answer another value: what a state that leaks looks like
@@ -38,7 +39,7 @@ namespace {
 struct Misdeed {
   std::string what;
   uint32_t op = 0;
-  uint64_t after = 0;
+  uint64_t after = 0, every = 0;
 };
 
 Misdeed ReadMisdeed(std::string_view text) {
@@ -47,6 +48,7 @@ Misdeed ReadMisdeed(std::string_view text) {
   out.what = std::string(TakePart(&head, '@'));
   bool read = head.empty() || ReadNumber(head, &out.op);
   if (text.starts_with("after=")) read &= ReadNumber(text.substr(6), &out.after);
+  if (text.starts_with("every=")) read &= ReadNumber(text.substr(6), &out.every);
   if (!read) std::_Exit(2);
   return out;
 }
@@ -89,7 +91,8 @@ class FakeKernel {
 
  private:
   bool Now(const char* what, uint32_t op) const {
-    return misdeed_.what == what && misdeed_.op == op && programs_ >= misdeed_.after;
+    return misdeed_.what == what && misdeed_.op == op && programs_ >= misdeed_.after &&
+           (misdeed_.every == 0 || (programs_ + 1) % misdeed_.every != 0);
   }
 
   void RunProgram() {

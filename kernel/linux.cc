@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "kernel/report.h"
 #include "kernel/wire_state.h"
@@ -42,6 +43,12 @@ bool SameResult(const mmdiff_wire_result& a, const mmdiff_wire_result& b) {
 }
 bool SameChoice(const mmdiff_wire_choice& a, const mmdiff_wire_choice& b) {
   return a.kind == b.kind && a.a == b.a && a.b == b.b && a.c == b.c;
+}
+
+// Whether two failures are one: what they say besides may differ.
+bool SameFailure(const LinuxAnswers& a, const LinuxAnswers& b) {
+  return a.failure_op == b.failure_op &&
+         a.failure.substr(0, a.failure.find(':')) == b.failure.substr(0, b.failure.find(':'));
 }
 
 // Whether the first `ops` operations differ: which one, and how.
@@ -105,7 +112,8 @@ void LinuxImplementation::Load(const Program& program, uint32_t ops) {
 void LinuxImplementation::Reset(const World& world) {
   if (!loaded_) ops_.clear();
   if (ran_ && looked_first_ == kNoState) habit_ = Habit::kNever;
-  loaded_ = ran_ = worker_has_it_ = false;
+  loaded_ = ran_ = worker_has_it_ = alone_ = false;
+  repeated_ = {};
   world_ = world;
   next_ = 0;
   digest_ = DigestOf(State{});
@@ -182,13 +190,13 @@ void LinuxImplementation::RunAhead() {
     answers_.failure = absl::StrCat("harness: ", OneLine(std::string(s.message())));
     return;
   }
+  alone_ = worker_->runs() == 0;
   RunOn(worker_.get(), Guess(), &answers_);
   worker_has_it_ = true;
   ++programs_;
   if (answers_.failure_op != LinuxAnswers::kNoFailure) {
-    if (worker_->runs() > 1) SettleFailure();
-  } else if (options_.replay_every != 0 && programs_ % options_.replay_every == 0 &&
-             worker_->runs() > 1) {
+    if (!alone_) SettleFailure();
+  } else if (options_.replay_every != 0 && programs_ % options_.replay_every == 0 && !alone_) {
     answers_.failure = RunFresh(static_cast<uint32_t>(ops_.size()), &answers_.failure_op);
   }
 }
@@ -201,8 +209,10 @@ void LinuxImplementation::SettleFailure() {
     return;
   }
   LinuxAnswers again;
-  RunOn(fresh->get(), Guess(), &again);
+  RunOn(fresh->get(), 0, &again);  // with the states before it, which cost another boot otherwise
+  repeated_.of = 1;
   if (again.failure_op != LinuxAnswers::kNoFailure) {
+    repeated_.same = SameFailure(answers_, again) ? 1 : 0;
     answers_ = std::move(again);
     worker_ = *std::move(fresh);
     return;
@@ -224,9 +234,11 @@ std::string LinuxImplementation::RunFresh(uint32_t ops, uint32_t* op) {
   RunOn(fresh->get(), Guess(), &again);
   const Difference difference = Differ(answers_, again, ops);
   *op = difference.op;
+  ++repeated_.of;
   if (difference.text.empty()) {
+    ++repeated_.same;
     worker_ = *std::move(fresh);
-    worker_has_it_ = true;
+    worker_has_it_ = alone_ = true;
     return "";
   }
   if (answers_.log.empty()) answers_.log = again.log;
@@ -272,12 +284,58 @@ std::string LinuxImplementation::Failure() {
   return late_failure_;
 }
 
+// Runs the program again in the process that has it, and counts how often its first `ops`
+// operations come out the same.
+void LinuxImplementation::Repeat(uint32_t ops) {
+  while (repeated_.of < options_.repeats && worker_->usable()) {
+    LinuxAnswers again;
+    RunOn(worker_.get(), Guess(), &again);
+    ++repeated_.of;
+    worker_has_it_ = Differ(answers_, again, ops).text.empty();
+    if (worker_has_it_) ++repeated_.same;
+  }
+}
+
+// Counts how often the failure happens in a fresh process. Hangs are not tried more often than they
+// are to be settled: each costs its time limit.
+void LinuxImplementation::RepeatFailure() {
+  for (const char* kind : {"harness", "state_leak", "hang"}) {
+    if (absl::StartsWith(answers_.failure, kind)) return;
+  }
+  while (repeated_.of < options_.failure_repeats) {
+    absl::StatusOr<std::unique_ptr<Worker>> fresh = Worker::Start(options_.worker);
+    if (!fresh.ok()) return;
+    LinuxAnswers again;
+    RunOn(fresh->get(), MMDIFF_WIRE_IDLE, &again);
+    ++repeated_.of;
+    if (SameFailure(answers_, again)) ++repeated_.same;
+  }
+}
+
 std::string LinuxImplementation::Confirm() {
   if (!late_failure_.empty()) return late_failure_;
+  if (next_ == 0 || worker_ == nullptr) return "";
+  if (answers_.failure_op == next_ - 1) {
+    RepeatFailure();
+    return "";
+  }
   // A process that has run nothing else is as fresh as can be.
-  if (next_ == 0 || worker_ == nullptr || (worker_has_it_ && worker_->runs() == 1)) return "";
   uint32_t op;
-  return RunFresh(next_, &op);
+  std::string failure = alone_ ? "" : RunFresh(next_, &op);
+  if (failure.empty()) Repeat(next_);
+  return failure;
+}
+
+// A process boots faster than it is made out whether a child has left it in order.
+void LinuxImplementation::Lend() {
+  if (options_.worker.machine != Machine::kQemu || !EnsureWorker().ok()) return;
+  worker_->Lend();
+}
+
+void LinuxImplementation::TakeBack() {
+  if (worker_ == nullptr || options_.worker.machine != Machine::kQemu) return;
+  worker_->TakeBack();
+  worker_has_it_ = false;
 }
 
 uint32_t LinuxImplementation::CoverageEdges() {

@@ -6,9 +6,11 @@
 // upsets the kernel becomes the Failure() of the operation it happened in, tried again in a fresh
 // process first. That programs leave nothing behind for later ones is checked by running one in
 // `replay_every` in a fresh process too, which then stays, and by Confirm() before any disagreement
-// is reported. It knows nothing of the reference.
+// is reported. It knows nothing of the reference. A virtual machine is lent to children, for it is
+// slow to boot.
 //
-// A program costs one round trip (worker.h); snapshots may cost another, a failure one boot or two.
+// A program costs one round trip (worker.h); snapshots may cost another, a failure one boot or two,
+// and Confirm() a boot and a few round trips, of a failure as many boots as it is repeated.
 #ifndef MMDIFF_KERNEL_LINUX_H_
 #define MMDIFF_KERNEL_LINUX_H_
 
@@ -35,6 +37,8 @@ struct LinuxOptions {
   RelationSet sees = EveryRelation();          // ImplInfo::sees
   bool own_folio_numbers = true;               // ImplInfo::own_folio_numbers
   uint32_t replay_every = 16384;  // one program in so many is run again in a fresh process; 0: none
+  uint32_t repeats = 5;           // runs in which a disagreement is confirmed, in one process
+  uint32_t failure_repeats = 3;   // the same of a failure, each in a process of its own
 };
 
 // One program's answers, kept apart from the worker, which may die or run something else.
@@ -64,9 +68,12 @@ class LinuxImplementation : public Implementation {
   std::string CheckInvariants() override;
   std::string Failure() override;
   std::string Confirm() override;
+  Repeats Repeated() const override { return repeated_; }
   std::string FailureLog() override { return answers_.log; }
   uint32_t CoverageEdges() override;
   void CopyCoverage(uint8_t* to) override;
+  void Lend() override;
+  void TakeBack() override;
 
 #define MMDIFF_ARG(kind, name) a.name,
 #define MMDIFF_OP(op, result, weight, arglist, doc)                              \
@@ -84,6 +91,8 @@ class LinuxImplementation : public Implementation {
   void RunOn(Worker* worker, uint32_t snap_from, LinuxAnswers* answers) const;
   void SettleFailure();
   std::string RunFresh(uint32_t ops, uint32_t* op);
+  void Repeat(uint32_t ops);
+  void RepeatFailure();
   bool FindState();
   void ReadState(uint32_t op);
   uint32_t Guess() const;
@@ -99,8 +108,10 @@ class LinuxImplementation : public Implementation {
   std::vector<Op> ops_;
   bool loaded_ = false;
   bool ran_ = false;
-  uint32_t next_ = 0;  // operations that were asked for
+  uint32_t next_ = 0;   // operations that were asked for
+  bool alone_ = false;  // it was the first that worker_ ran
   LinuxAnswers answers_;
+  Repeats repeated_;
   Digest digest_ = 0;
   std::string late_failure_;  // seen when the program was run again
 

@@ -1,12 +1,14 @@
 #include "kernel/linux.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <string>
@@ -37,7 +39,7 @@ LinuxOptions Fake(const std::string& misdeed = "", uint32_t replay_every = 0) {
   LinuxOptions options;
   options.name = "fake";
   options.worker.executable = MMDIFF_FAKE_WORKER;
-  options.worker.program_ms = 300;
+  options.worker.program_ms = misdeed.starts_with("hang") ? 300 : 3000;
   if (!misdeed.empty()) options.worker.arguments = {"fake=" + misdeed};
   options.demands.table = 0;
   options.replay_every = replay_every;
@@ -188,6 +190,9 @@ TEST(Linux, MakesFindingsOfFaults) {
         EXPECT_THAT(r.divergence.log, HasSubstr(c.log_has));
         EXPECT_THAT(r.message, Not(HasSubstr("not reproduced")));
         EXPECT_EQ(SignatureOf(r).text.find("invariant_" + Slug(c.relation, 40)), 0u);
+        EXPECT_EQ(r.divergence.repeats.same, r.divergence.repeats.of) << c.misdeed;
+        const bool hangs = c.relation == std::string("hang");
+        EXPECT_TRUE(hangs || r.divergence.repeats.of == 3) << c.misdeed;
       }
       // The next program gets a kernel that lives.
       EXPECT_EQ(lockstep.Run(Parse("m0 = mm\n"), options, &r) == RunOutcome::ok, c.op != 0)
@@ -223,6 +228,7 @@ TEST(Linux, TriesFaultsAgainInAFreshProcess) {
   ASSERT_EQ(lockstep.Run(Parse(), Fast(), &r), RunOutcome::invariant);
   EXPECT_EQ(r.op_index, 3u);
   EXPECT_THAT(r.message, HasSubstr("not reproduced in a fresh process"));
+  EXPECT_EQ(r.divergence.repeats.Text(), "the same in 0 of 3 more runs");
   EXPECT_EQ(lockstep.Run(Parse(), Fast(), &r), RunOutcome::ok);
 }
 
@@ -332,7 +338,20 @@ TEST(Linux, ARealDivergenceStaysOne) {
     ASSERT_EQ(lockstep.Run(Parse(), RunOptions{}, &r), RunOutcome::divergence) << r.message;
     EXPECT_EQ(r.divergence.relation, "result.value");
     EXPECT_EQ(r.op_index, 2u);
+    EXPECT_EQ(r.divergence.repeats.Text(), "the same in 5 of 5 more runs");
   }
+}
+
+TEST(Linux, SaysHowOftenADivergenceComesAgain) {
+  // Each third run goes right: not the first, and not the one for the states.
+  Lockstep lockstep(Pair(Fake("drift@2,every=3")));
+  RunResult r;
+  ASSERT_EQ(lockstep.Run(Parse(), Fast(), &r), RunOutcome::divergence) << r.message;
+  EXPECT_EQ(r.divergence.repeats.Text(), "the same in 3 of 5 more runs");
+  RunOptions options = Fast();
+  options.confirm = false;
+  lockstep.Run(Parse(), options, &r);
+  EXPECT_EQ(r.divergence.repeats.of, 0u);
 }
 
 TEST(Linux, LeavesOutWhatItCannotDo) {
@@ -412,6 +431,42 @@ TEST(Linux, StartsAKernelOfItsOwnInAForkedChild) {
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_TRUE(outcome->ok()) << outcome->detail;
   EXPECT_EQ(lockstep.Run(Parse("m0 = mm\n"), Fast(), &r), RunOutcome::ok) << r.message;
+}
+
+// One start of what is slow to start, for any number of children.
+TEST(Linux, LendsAVirtualMachineToChildren) {
+  const std::string log = testing::TempDir() + "lent-" + std::to_string(getpid());
+  const std::string script = log + ".sh";
+  std::ofstream(script) << "#!/bin/sh\necho x >>" << log << "\nexec " << MMDIFF_FAKE_WORKER
+                        << " \"$@\"\n";
+  ASSERT_EQ(chmod(script.c_str(), 0755), 0);
+  const auto boots = [&log] {
+    std::ifstream in(log);
+    return std::count(std::istreambuf_iterator<char>(in), {}, '\n');
+  };
+  LinuxOptions options = Fake("abort@4");
+  options.worker.executable = script;
+  options.worker.machine = Machine::kQemu;
+  options.worker.arguments.insert(options.worker.arguments.begin(), {"mmdiff=3", "poll"});
+  Lockstep lockstep(Pair(options));
+  const Program healthy = Parse("m0 = mm\nmap m0 0x40 4 rw anon\n");
+  RunOptions unconfirmed = Fast();
+  unconfirmed.confirm = false;
+  for (int i = 0; i < 10; ++i) {
+    const auto outcome = RunIsolated(healthy, lockstep, RunOptions::Thorough(), IsolateLimits{});
+    ASSERT_TRUE(outcome.ok() && outcome->ok()) << outcome->detail;
+  }
+  EXPECT_EQ(boots(), 1);
+  // What kills it costs a start: one to settle it, one for whoever comes next.
+  const auto died = RunIsolated(Parse(), lockstep, unconfirmed, IsolateLimits{});
+  ASSERT_TRUE(died.ok());
+  EXPECT_EQ(died->op, 4u) << died->detail;
+  EXPECT_EQ(boots(), 2);
+  const auto outcome = RunIsolated(healthy, lockstep, Fast(), IsolateLimits{});
+  EXPECT_TRUE(outcome.ok() && outcome->ok()) << outcome->detail;
+  EXPECT_EQ(boots(), 3);
+  unlink(script.c_str());
+  unlink(log.c_str());
 }
 
 TEST(Linux, SaysWhatToDoWhenThereIsNoKernel) {

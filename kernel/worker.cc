@@ -1,9 +1,11 @@
 #include "kernel/worker.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,10 +15,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "harness/choice.h"
+#include "harness/starting.h"
 #include "kernel/report.h"
 
 namespace mmdiff {
@@ -67,15 +71,29 @@ std::string Name(const WorkerOptions& options) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerOptions& options) {
+  const Starting starting;
+  bool again = true;
+  absl::StatusOr<std::unique_ptr<Worker>> worker;
+  for (uint32_t boot = 0; !worker.ok() && again && (boot == 0 || boot < options.boots); ++boot) {
+    again = false;
+    worker = StartOnce(options, &again);
+  }
+  return worker;
+}
+
+absl::StatusOr<std::unique_ptr<Worker>> Worker::StartOnce(const WorkerOptions& options,
+                                                          bool* again) {
   std::unique_ptr<Worker> worker(new Worker);
   if (absl::Status s = worker->Prepare(options); !s.ok()) return s;
   if (absl::Status s = worker->Spawn(options); !s.ok()) return s;
-  if (absl::Status s = worker->WaitForBoot(options); !s.ok()) return s;
+  if (absl::Status s = worker->WaitForBoot(options, again); !s.ok()) return s;
   return worker;
 }
 
 Worker::~Worker() {
+  if (borrowed()) pid_ = -1;  // it goes back as it is
   Kill();
+  if (end_fd_ >= 0) close(end_fd_);
   if (wire_ != nullptr) munmap(wire_, sizeof(mmdiff_wire));
   if (wire_fd_ >= 0) close(wire_fd_);
   if (console_fd_ >= 0) close(console_fd_);
@@ -119,10 +137,12 @@ absl::Status Worker::Spawn(const WorkerOptions& options) {
   words.insert(words.end(), options.arguments.begin(), options.arguments.end());
   owner_ = getpid();
   pid_ = LaunchProcess(words, wire_fd_, console_fd_);
-  return pid_ < 0 ? SystemError("no process") : absl::OkStatus();
+  if (pid_ < 0) return SystemError("no process");
+  end_fd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+  return absl::OkStatus();
 }
 
-absl::Status Worker::WaitForBoot(const WorkerOptions& options) {
+absl::Status Worker::WaitForBoot(const WorkerOptions& options, bool* again) {
   const bool booted = WaitFor(&wire_->booted, 1, options.boot_ms);
   std::string why;
   if (!booted && pid_ >= 0) {
@@ -131,6 +151,7 @@ absl::Status Worker::WaitForBoot(const WorkerOptions& options) {
                        " ms: it is no kernel made for mmdiff, or the machine is overloaded");
   } else if (!booted) {
     why = absl::StrCat("did not boot: it ", HowItEnded());
+    *again = true;
   } else if (wire_->magic != MMDIFF_WIRE_MAGIC || wire_->version != MMDIFF_WIRE_VERSION) {
     Kill();
     why = absl::StrCat("speaks version ", wire_->version, " of the wire and this mmdiff ",
@@ -143,13 +164,30 @@ absl::Status Worker::WaitForBoot(const WorkerOptions& options) {
   std::string console = Console();
   const KernelReport report = ReadKernelReport(console);
   if (!report.title.empty()) absl::StrAppend(&why, " after \"", report.title, "\"");
+  *again |= !booted && !report.title.empty();
   if (console.size() > kBootWordsBytes) console.erase(0, console.size() - kBootWordsBytes);
   return absl::FailedPreconditionError(
       absl::StrCat("the ", Name(options), " ", why, "; ", options.remedy,
                    console.empty() ? "" : absl::StrCat(". It printed:\n", console)));
 }
 
-bool Worker::usable() const { return pid_ >= 0 && owner_ == getpid(); }
+bool Worker::borrowed() const { return pid_ >= 0 && owner_ != getpid(); }
+
+bool Worker::usable() const {
+  if (pid_ < 0) return false;
+  return !borrowed() || (lent_ && end_fd_ >= 0 && getppid() == owner_);
+}
+
+void Worker::Lend() { lent_ = true; }
+
+void Worker::TakeBack() {
+  lent_ = false;
+  if (!usable()) return;
+  if (!Reap() && LoadWord(&wire_->request) != LoadWord(&wire_->reply)) Kill();
+  // What was printed meanwhile belongs to programs of others.
+  console_cut_.clear();
+  console_from_ = console_seen_ = lseek(console_fd_, 0, SEEK_END);
+}
 
 std::string Worker::release() const {
   return std::string(wire_->release, strnlen(wire_->release, sizeof(wire_->release)));
@@ -166,6 +204,12 @@ std::string Worker::features() const {
 
 bool Worker::Reap() {
   if (pid_ < 0) return true;
+  if (borrowed()) {  // only its parent can wait for it
+    pollfd end{end_fd_, POLLIN, 0};
+    if (poll(&end, 1, 0) != 1) return false;
+    pid_ = -1;
+    return true;
+  }
   siginfo_t info{};
   const int looked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
   if (looked == 0 && info.si_pid == 0) return false;
@@ -179,12 +223,18 @@ bool Worker::Reap() {
 
 void Worker::Kill() {
   if (pid_ < 0) return;
-  if (owner_ != getpid()) {  // a copy of it in a forked child
+  if (!usable()) {  // a copy of it in a forked child
     pid_ = -1;
     return;
   }
   kill(-pid_, SIGKILL);
   kill(pid_, SIGKILL);
+  if (borrowed()) {
+    pollfd end{end_fd_, POLLIN, 0};
+    poll(&end, 1, static_cast<int>(kLastWordsMs));
+    pid_ = -1;
+    return;
+  }
   while (waitpid(pid_, &wait_status_, 0) < 0 && errno == EINTR) {
   }
   pid_ = -1;
@@ -272,6 +322,7 @@ std::string Worker::ConsoleFrom(int64_t from, int64_t to) const {
 }
 
 std::string Worker::HowItEnded() const {
+  if (owner_ != getpid()) return "ended";  // nobody but its parent is told how
   if (!WIFSIGNALED(wait_status_)) {
     return absl::StrCat("ended with exit code ", WEXITSTATUS(wait_status_));
   }
@@ -293,11 +344,13 @@ WorkerRun Worker::Run(const World& world, const std::vector<Op>& ops, uint32_t s
   wire.fate = MMDIFF_WIRE_OK;
   wire.ops_run = wire.choices_used = wire.state_bytes_used = 0;
   wire.text[0] = '\0';
-  ++runs_;
-  if (runs_ % 1024 == 0) TrimConsole();
   const uint32_t number = wire.request + 1;
+  if (number % 1024 == 0) TrimConsole();
   RaiseWord(options_.machine, &wire.request, number);
+  std::optional<Starting> limited_here;
+  if (options_.machine == Machine::kQemu) limited_here.emplace();
   const bool replied = WaitFor(&wire.reply, number, options_.program_ms);
+  limited_here.reset();
 
   WorkerRun run;
   run.answered = std::min(wire.ops_run, nops);

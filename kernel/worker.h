@@ -5,10 +5,10 @@
 // with the thread that started it, sees no input, and its console is kept. A program is handed over
 // whole and its answers are read from the shared memory, also after the process has died in the
 // middle. A process that crashes, ends or hangs is killed with its whole group and never used
-// again. It knows no references and compares nothing.
+// again. A child of this process may be lent it. It knows no references and compares nothing.
 //
-// Start costs a boot, some 50 ms, of a virtual machine two seconds; Run costs what the program
-// costs the kernel and two wake-ups.
+// Start costs a boot, some 50 ms, of a virtual machine two to ten seconds; Run costs what the
+// program costs the kernel and two wake-ups.
 #ifndef MMDIFF_KERNEL_WORKER_H_
 #define MMDIFF_KERNEL_WORKER_H_
 
@@ -40,6 +40,9 @@ struct WorkerOptions {
   // That a program may take before it counts as hung: of the clock; of a virtual machine, of the
   // CPU time that it uses.
   uint32_t program_ms = 5000;
+  // Boots that are tried before one that ends by itself, or in a report, is an error: QEMU's
+  // emulation has faults of its own. One that is late, or of another version, is not tried again.
+  uint32_t boots = 1;
 };
 
 enum class WorkerEnd : uint8_t {
@@ -78,10 +81,14 @@ class Worker {
   // kOk has ended the process. Needs usable().
   WorkerRun Run(const World& world, const std::vector<Op>& ops, uint32_t snap_from, uint32_t flags);
 
-  // Whether it can run another program: it lives, and this process has started it. After a fork the
-  // child has to start one of its own.
+  // Whether it can run another program: it lives, and this process has started it or is lent it.
+  // After any other fork the child has to start one of its own.
   bool usable() const;
-  uint64_t runs() const { return runs_; }  // programs run since it booted
+  // Between the two, children of this process may run programs while it waits for them. One that a
+  // child has left dead, or in the middle of a program, is not usable afterwards.
+  void Lend();
+  void TakeBack();
+  uint64_t runs() const { return wire_->request; }  // programs run since it booted
   // What the last program left. Stays readable after the process has died.
   const mmdiff_wire& wire() const { return *wire_; }
   std::string release() const;    // "6.12.117"
@@ -90,9 +97,13 @@ class Worker {
 
  private:
   Worker() = default;
+  static absl::StatusOr<std::unique_ptr<Worker>> StartOnce(const WorkerOptions& options,
+                                                           bool* again);
   absl::Status Prepare(const WorkerOptions& options);
   absl::Status Spawn(const WorkerOptions& options);
-  absl::Status WaitForBoot(const WorkerOptions& options);
+  // `again`: it failed in a way that another try may not.
+  absl::Status WaitForBoot(const WorkerOptions& options, bool* again);
+  bool borrowed() const;
   // Waits until *word is `value`. False if the process ended or the time is up.
   std::chrono::nanoseconds TimeUsed(std::chrono::steady_clock::time_point since,
                                     int64_t cpu_since) const;
@@ -116,8 +127,9 @@ class Worker {
   std::string console_cut_;   // of a console that grew too large: the last part of what was cut off
   pid_t pid_ = -1;            // -1: ended and reaped
   pid_t owner_ = -1;          // the process that started it
+  bool lent_ = false;
+  int end_fd_ = -1;  // says to whoever is lent it that the process has ended
   int wait_status_ = 0;
-  uint64_t runs_ = 0;
 };
 
 }  // namespace mmdiff

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -206,6 +207,83 @@ TEST(Worker, DiesWithTheProcessThatStartedIt) {
     left = PidOf(marker);
   }
   EXPECT_EQ(left, -1);
+}
+
+// Runs `body` in a child that ends as it says, and waits for it.
+int InChild(const std::function<bool()>& body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body() ? 0 : 1);
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST_P(EitherWorker, IsLentToAChild) {
+  auto worker = Worker::Start(Fake("abort@3,after=3", GetParam()));
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  Worker& w = **worker;
+  EXPECT_EQ(InChild([&] { return !w.usable(); }), 0);
+  w.Lend();
+  EXPECT_EQ(InChild([&] { return w.usable() && RunOn(&w).end == WorkerEnd::kOk; }), 0);
+  // What the child destroys is only its copy.
+  EXPECT_EQ(InChild([&] {
+              worker->reset();
+              return true;
+            }),
+            0);
+  w.TakeBack();
+  ASSERT_TRUE(w.usable());
+  EXPECT_EQ(w.runs(), 1u);
+  EXPECT_EQ(RunOn(&w).end, WorkerEnd::kOk);
+  EXPECT_EQ(InChild([&] { return !w.usable(); }), 0);
+  // The child is told of a death like anybody, and its parent too.
+  w.Lend();
+  EXPECT_EQ(InChild([&] {
+              if (RunOn(&w).end != WorkerEnd::kOk) return false;
+              const WorkerRun run = RunOn(&w);
+              return run.end == WorkerEnd::kDied && run.op_index == 3 && !w.usable();
+            }),
+            0);
+  w.TakeBack();
+  EXPECT_FALSE(w.usable());
+}
+
+TEST_P(EitherWorker, IsOfNoUseWhenAChildWasKilledInAProgram) {
+  auto worker = Worker::Start(Fake("hang@2", GetParam()));
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  (*worker)->Lend();
+  const pid_t child = fork();
+  if (child == 0) {
+    RunOn(worker->get());
+    _exit(0);
+  }
+  while ((*worker)->wire().op_index != 2) usleep(1000);
+  kill(child, SIGKILL);
+  int status;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  (*worker)->TakeBack();
+  EXPECT_FALSE((*worker)->usable());
+}
+
+// QEMU's emulation has faults, which now and then end a boot.
+TEST(Worker, TriesABootAgain) {
+  const std::string script = testing::TempDir() + "flaky-" + std::to_string(getpid()) + ".sh";
+  std::ofstream(script) << "#!/bin/sh\necho x >>" << script << ".boots\n"
+                        << "[ $(wc -l <" << script << ".boots) -ge 3 ] && exec "
+                        << MMDIFF_FAKE_WORKER << " \"$@\"\n"
+                        << "echo 'Oops: int3: 0000 [#1]'\nexit 0\n";
+  ASSERT_EQ(chmod(script.c_str(), 0755), 0);
+  WorkerOptions options = Fake();
+  options.executable = script;
+  options.boots = 2;
+  const absl::Status s = Worker::Start(options).status();
+  EXPECT_THAT(std::string(s.message()), HasSubstr("did not boot: it ended with exit code 0"));
+  unlink((script + ".boots").c_str());
+  options.boots = 3;
+  auto worker = Worker::Start(options);
+  EXPECT_TRUE(worker.ok()) << worker.status();
+  unlink((script + ".boots").c_str());
+  unlink(script.c_str());
 }
 
 }  // namespace

@@ -17,21 +17,48 @@ Predicate DivergencePredicate(Lockstep* lockstep, Signature signature, const Run
   };
 }
 
+namespace {
+
+// Whether the program ends with this signature in a child, and in which operation.
+bool ShowsInChild(const Program& p, Lockstep& lockstep, const Signature& signature,
+                  const RunOptions& options, const IsolateLimits& limits, uint32_t* op) {
+  const auto outcome = RunIsolated(p, lockstep, options, limits);
+  if (!outcome.ok() || outcome->ok() || !(outcome->signature == signature)) return false;
+  *op = outcome->op;
+  return true;
+}
+
+RunOptions Unconfirmed(RunOptions options) {
+  options.confirm = false;
+  return options;
+}
+
+}  // namespace
+
 Predicate ChildPredicate(const std::string& specs, const ContestantsFactory& make,
                          const Signature& signature, const RunOptions& options,
                          const IsolateLimits& limits) {
   // Made once, by the first run: each child has a copy that nothing has run on yet.
   auto lockstep = std::make_shared<std::unique_ptr<Lockstep>>();
+  auto predicate = std::make_shared<Predicate>();
   return [=](const Program& p) -> Verdict {
     if (*lockstep == nullptr) {
       absl::StatusOr<Contestants> contestants = make(specs);
       if (!contestants.ok()) return false;
       *lockstep = std::make_unique<Lockstep>(*std::move(contestants));
+      *predicate = ChildPredicate(lockstep->get(), signature, options, limits);
     }
-    const auto outcome = RunIsolated(p, **lockstep, options, limits);
-    if (!outcome.ok() || outcome->ok() || !(outcome->signature == signature)) return false;
-    if (outcome->op == RunProgress::kIdle) return true;
-    return {true, outcome->op};
+    return (*predicate)(p);
+  };
+}
+
+Predicate ChildPredicate(Lockstep* lockstep, const Signature& signature, const RunOptions& options,
+                         const IsolateLimits& limits) {
+  return [=, run = Unconfirmed(options)](const Program& p) -> Verdict {
+    uint32_t op = RunProgress::kIdle;
+    if (!ShowsInChild(p, *lockstep, signature, run, limits, &op)) return false;
+    if (op == RunProgress::kIdle) return true;
+    return {true, op};
   };
 }
 

@@ -25,6 +25,9 @@ Predicate DivergencePredicate(Lockstep* lockstep, Signature signature, const Run
 Predicate ChildPredicate(const std::string& specs, const ContestantsFactory& make,
                          const Signature& signature, const RunOptions& options,
                          const IsolateLimits& limits);
+// The same on what was made before, which must outlive the predicate.
+Predicate ChildPredicate(Lockstep* lockstep, const Signature& signature, const RunOptions& options,
+                         const IsolateLimits& limits);
 
 }  // namespace mmdiff
 

@@ -103,6 +103,7 @@ absl::StatusOr<KeptFinding> FindingKeeper::Save(const Finding& finding, std::str
   kept.ops = finding.repro.ops.size();
   kept.original_ops = finding.original.ops.size();
   kept.is_new = saved->kind == SaveOutcome::Kind::kNew;
+  kept.repeats = finding.repeats;
   kept.warning = saved->warning;
   return kept;
 }
@@ -135,6 +136,7 @@ absl::StatusOr<KeptFinding> FindingKeeper::KeepDivergence(
       BlankFinding(program, Unoccupied(signature, &known), RunOutcomeName(shown.outcome));
   finding.counts = counts;
   finding.console = shown.divergence.log;
+  finding.repeats = shown.divergence.repeats;
   absl::StatusOr<KeptFinding> raw = Save(finding, shown.message);
   if (raw.ok() && known) {
     absl::StatusOr<Finding> stored = store_.Load(finding.signature.FileName());
@@ -153,11 +155,14 @@ absl::StatusOr<KeptFinding> FindingKeeper::KeepDivergence(
   finding.counts["reducer_runs"] = reduced.runs;
 
   std::string message = shown.message;
-  absl::StatusOr<Explanation> explanation = Explain(finding.repro, options_.specs, MakeAll);
+  absl::StatusOr<Explanation> explanation =
+      Explain(finding.repro, options_.specs, MakeAll, {.lockstep = lockstep_.get()});
   if (explanation.ok()) {
     finding.report_text = ExplanationText(*explanation);
     finding.report_json = ExplanationJson(*explanation);
-    finding.console = explanation->result.divergence.log;
+    const Divergence& d = explanation->result.divergence;
+    if (!d.log.empty()) finding.console = d.log;
+    if (d.repeats.of != 0) finding.repeats = d.repeats;
     if (!explanation->result.message.empty()) message = explanation->result.message;
   }
   absl::StatusOr<KeptFinding> kept = Save(finding, message);

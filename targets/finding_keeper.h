@@ -41,6 +41,7 @@ struct KeptFinding {
   uint64_t original_ops = 0;
   uint64_t runs = 0;    // of the reducer
   bool is_new = false;  // the store had nothing with this signature
+  Repeats repeats;      // how often it came again
   std::string warning;  // if the store could not be written
 };
 

@@ -15,6 +15,7 @@
 #include "harness/demands.h"
 #include "harness/isolate.h"
 #include "harness/registry.h"
+#include "harness/starting.h"
 #include "nlohmann/json.hpp"
 #include "program/binary.h"
 #include "program/mutate_bytes.h"
@@ -107,7 +108,10 @@ LockstepTarget::LockstepTarget(const TargetConfig& config, FindingKeeper keeper,
       lockstep_(std::move(contestants)),
       demands_(std::move(demands)),
       stats_(std::move(stats)) {
-  if (stats_) config_.run.progress = &stats_->page().progress;
+  if (stats_) {
+    config_.run.progress = &stats_->page().progress;
+    Starting::TellAt(&stats_->page().progress.starting);
+  }
   config_.run.confirmed = &seen_;
 }
 
@@ -186,6 +190,9 @@ std::string KeptFindingJson(const KeptFinding& kept) {
   json["reducer_runs"] = kept.runs;
   json["new"] = kept.is_new;
   json["path"] = kept.path;
+  if (kept.repeats.of != 0) {
+    json["repeated"] = {{"same", kept.repeats.same}, {"of", kept.repeats.of}};
+  }
   if (!kept.warning.empty()) json["warning"] = kept.warning;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

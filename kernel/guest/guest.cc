@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 constexpr uint32_t kMaxCpus = 8;
 // A boot takes two seconds, on a machine that does much else besides several times that.
 constexpr uint32_t kBootMs = 60'000;
+constexpr uint32_t kBoots = 3;
 
 // The only entry of `directory` whose name starts with `prefix`, or the last one by name; empty if
 // there is none.
@@ -108,6 +109,7 @@ absl::StatusOr<WorkerOptions> PrepareGuest(const Guest& guest) {
   options.arguments =
       QemuArguments({.kernel = guest.image.vmlinuz, .initrd = parts->initrd, .cpus = guest.cpus});
   options.boot_ms = kBootMs;
+  options.boots = kBoots;
   options.name = absl::StrCat("guest ", guest.image.release);
   options.remedy = "./mmdiff guest doctor looks for the cause";
   return options;

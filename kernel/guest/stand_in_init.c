@@ -2,6 +2,7 @@
 /*
  * A stand-in for mmdiff's init, for tests: serves the wire from a guest without running anything.
  * Every operation is answered with success. The value of the answer is the number of the operation.
+ * An operation of thread 1 panics, and one of thread 2 never ends.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -54,10 +55,24 @@ static struct mmdiff_wire *find_wire(void)
 	return NULL;
 }
 
+static void do_harm(unsigned which)
+{
+	int fd;
+
+	if (which == 1) {
+		fd = open("/proc/sysrq-trigger", O_WRONLY);
+		if (fd < 0 || write(fd, "c", 1) != 1)
+			printf("mmdiff: cannot panic\n");
+	}
+	while (which == 2)
+		;
+}
+
 static void answer(struct mmdiff_wire *wire)
 {
 	for (unsigned i = 0; i < wire->nops; i++) {
 		wire->op_index = i;
+		do_harm(wire->ops[i].thread);
 		memset(&wire->results[i], 0, sizeof(wire->results[i]));
 		wire->results[i].value = i;
 		wire->results[i].state_at = MMDIFF_WIRE_IDLE;
@@ -72,6 +87,7 @@ int main(void)
 	unsigned done = 0, request;
 
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	mount("proc", "/proc", "proc", 0, NULL);
 	wire = find_wire();
 	if (!wire || wire->magic != MMDIFF_WIRE_MAGIC || wire->version != MMDIFF_WIRE_VERSION) {
 		printf("mmdiff: no shared memory\n");
