@@ -37,12 +37,12 @@ struct WorkerOptions {
   std::string name;
   std::string remedy = "build one with ./mmdiff kernel build --debian 6.12";
   uint32_t boot_ms = 10000;  // that it may take to boot
-  // Boots that are tried before one that ends by itself, or in a report, is an error: QEMU's
-  // emulation has faults of its own. One that is late, or of another version, is not tried again.
-  uint32_t boots = 1;
   // That a program may take before it counts as hung: of the clock; of a virtual machine, of the
   // CPU time that it uses.
   uint32_t program_ms = 5000;
+  // Boots that are tried before one that ends by itself, or in a report, is an error: QEMU's
+  // emulation has faults of its own. One that is late, or of another version, is not tried again.
+  uint32_t boots = 1;
 };
 
 enum class WorkerEnd : uint8_t {

@@ -24,8 +24,8 @@ struct WorldDemands {
   uint32_t max_cpus = 0;  // World::cpus at most; 0: any
   bool no_tlb = false;    // World::tlb must be 0
   bool no_swap = false;   // World::swap must be 0
-  // Not of the world, but of arguments: the flags that every pin has (0: any), and those that no map
-  // may have.
+  // Not of the world, but of arguments: the flags that every pin has (0: any), and those that no
+  // map may have.
   uint32_t pin_flags = 0, no_map_flags = 0;
 
   bool any() const { return !(*this == WorldDemands{}); }
