@@ -245,7 +245,6 @@ void use_process(struct process *p);	/* calls to the kernel are now in its name 
 void machine_set_world(void);		/* limits and sizes of wire->world */
 bool machine_fits(void);		/* can it be wire->world? */
 void machine_settle(void);		/* what the kernel has put off is done: fput() and the like */
-void machine_forget(void);		/* what it remembers of a program */
 u64 machine_now(void);			/* ns; 0 where time does not advance by itself */
 long machine_rss(struct mm_struct *mm, int member);
 unsigned long machine_node_stat(enum node_stat_item item);

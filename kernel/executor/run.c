@@ -150,6 +150,5 @@ void run_program(void)
 	folios_reset();
 	swapdev_reset();
 	cpus_reset();
-	machine_forget();
 	wire->end_ns = machine_now() - begin;
 }

@@ -52,10 +52,6 @@ void machine_settle(void)
 	task_work_run();
 }
 
-void machine_forget(void)
-{
-}
-
 u64 machine_now(void)
 {
 	return ktime_get_ns();

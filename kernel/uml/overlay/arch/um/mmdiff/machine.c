@@ -109,10 +109,6 @@ void machine_settle(void)
 	flush_delayed_fput();
 }
 
-void machine_forget(void)
-{
-}
-
 u64 machine_now(void)
 {
 	return 0;
