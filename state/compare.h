@@ -54,8 +54,8 @@ struct CompareResult {
 inline constexpr size_t kMaxFieldDiffs = 64;
 
 // Fills `out` (cleared first) and returns out->equal. Differences that a relation allows are
-// counted in `uses` if it is given. What is not in `seen`, because one of the two sides does not see
-// it, is not compared; a record whose presence is not seen may be missing on either side.
+// counted in `uses` if it is given. What is not in `seen`, because one of the two sides does not
+// see it, is not compared; a record whose presence is not seen may be missing on either side.
 bool Compare(const State& a, const State& b, CompareResult* out, RelationUses* uses = nullptr,
              size_t limit = kMaxFieldDiffs, const RelationSet& seen = EveryRelation());
 
